@@ -1,0 +1,59 @@
+"""What the checks of 15-caching start from: a store that others write to as well, and a cache beside it."""
+
+import pytest
+
+from kata.grading.fakes import Store
+
+DEFAULTS = {"ttl": 45, "capacity": 100, "grace": 0}
+
+
+@pytest.fixture
+def store(world):
+    """A store in which three people are known, and `dan` is not."""
+    return filled_store(world)
+
+
+@pytest.fixture
+def new_cache(student, store):
+    """Makes a cache beside the store; a check names only the options that it is about."""
+    return lambda **options: student.CacheAside(store, **(DEFAULTS | options))
+
+
+@pytest.fixture
+def cache(new_cache):
+    """A cache that nothing is ever evicted from and whose values live for 45 seconds."""
+    return new_cache()
+
+
+@pytest.fixture
+def begin(world):
+    """Begins a run of its own, for one example of a property: gives its cache and its store."""
+
+    def begin(**options):
+        world.reset()
+        store = filled_store(world)
+        return world.student().CacheAside(store, **(DEFAULTS | options)), store
+
+    return begin
+
+
+@pytest.fixture
+def full_cache(world):
+    """Begins a run with a cache whose every place is taken: gives its process, the cache and the keys held."""
+
+    def full_cache(size):
+        world.reset()
+        student = world.student()
+        cache = student.CacheAside(Store(world), **(DEFAULTS | {"capacity": size}))
+        keys = [f"key{number}" for number in range(size)]
+        cache.get.each(keys)
+        return student, cache, keys
+
+    return full_cache
+
+
+def filled_store(world):
+    store = Store(world)
+    for key, value in {"ada": b"v1", "bob": b"w1", "cyd": b"x1"}.items():
+        store[key] = value
+    return store

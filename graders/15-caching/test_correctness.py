@@ -1,0 +1,309 @@
+"""What the cache answers."""
+
+from itertools import count
+
+from kata.grading import check, examples, settle
+from model import History, LeastRecentlyUsed, operations
+
+
+@check("hit")
+def test_a_second_get_asks_nothing(cache, store):
+    """While the answer is held, a get asks nothing of the store."""
+    assert cache.get("ada") == b"v1"
+    assert cache.get("ada") == b"v1"
+    assert cache.get("bob") == b"w1"
+    assert cache.get("ada") == b"v1"
+    assert store.reads == ["ada", "bob"], "the reads of the store"
+
+
+@check("hit")
+def test_an_empty_value_is_held(cache, store):
+    """An empty value is held like any other."""
+    store["ada"] = b""
+    assert cache.get("ada") == b""
+    assert cache.get("ada") == b""
+    assert store.reads == ["ada"], "the reads of the store"
+
+
+@check("hit")
+def test_a_missing_key_is_held(cache, store):
+    """The answer that there is no such key is held like any other."""
+    assert cache.get("dan") is None
+    assert cache.get("dan") is None
+    assert store.reads == ["dan"], "the reads of the store"
+
+
+@check("fresh")
+def test_serves_until_its_ttl(new_cache, store, clock):
+    """A value is served while its age is less than the TTL."""
+    cache = new_cache(ttl=45)
+    cache.get("ada")
+    clock.advance(44.5)
+    assert cache.get("ada") == b"v1"
+    assert store.reads == ["ada"], "the reads of the store before the TTL was over"
+
+
+@check("fresh")
+def test_asks_again_at_its_ttl(new_cache, store, clock):
+    """A value is no longer served when its age is exactly the TTL."""
+    cache = new_cache(ttl=45)
+    cache.get("ada")
+    store["ada"] = b"v2"
+    clock.advance(45)
+    assert cache.get("ada") == b"v2"
+
+
+@check("fresh")
+def test_reading_does_not_renew(new_cache, store, clock):
+    """A value that is read again and again ends at its TTL all the same."""
+    cache = new_cache(ttl=45)
+    cache.get("ada")
+    store["ada"] = b"v2"
+    for _ in range(2):
+        clock.advance(20)
+        cache.get("ada")
+    clock.advance(5)
+    assert cache.get("ada") == b"v2"
+
+
+@check("fresh")
+def test_a_put_begins_a_ttl(new_cache, store, clock):
+    """A value's age is counted from the put that brought it."""
+    cache = new_cache(ttl=45)
+    cache.get("ada")
+    clock.advance(30)
+    cache.put("ada", b"v2")
+    store["ada"] = b"v3"
+    clock.advance(44)
+    assert cache.get("ada") == b"v2"
+    clock.advance(1)
+    assert cache.get("ada") == b"v3"
+
+
+@check("fresh")
+def test_a_missing_key_ends_at_its_ttl(new_cache, store, clock):
+    """The answer that there is no such key ends at its TTL like any other."""
+    cache = new_cache(ttl=45)
+    cache.get("dan")
+    store["dan"] = b"y1"
+    clock.advance(45)
+    assert cache.get("dan") == b"y1"
+
+
+@check("fresh")
+@examples(count=20, steps=operations("get", "put", "change", waits=(1, 30)))
+def test_no_answer_is_older_than_the_ttl(begin, clock, steps):
+    """In any sequence of operations, each answer was in the store less than a TTL ago."""
+    cache, store = begin(ttl=45, capacity=2)
+    history, versions = History(store, clock), count(2)
+    for verb, what in steps:
+        match verb:
+            case "wait":
+                clock.advance(what)
+            case "change":
+                store[what] = b"v%d" % next(versions)
+            case "put":
+                cache.put(what, b"v%d" % next(versions))
+            case "get":
+                assert cache.get(what) in history.held_since(what, clock.now - 45)
+        history.observe()
+
+
+@check("write")
+def test_a_put_goes_to_the_store_and_to_the_cache(cache, store):
+    """A put writes to the store once; the next get gives the new value and asks nothing."""
+    cache.get("ada")
+    cache.put("ada", b"v2")
+    assert store.writes == [("ada", b"v2")], "the writes to the store"
+    assert cache.get("ada") == b"v2"
+    assert store.reads == ["ada"], "the reads of the store"
+
+
+@check("write")
+def test_a_new_key_is_held_when_it_is_put(cache, store):
+    """A key that was never read is held from the moment that its put returns."""
+    cache.put("dan", b"y1")
+    assert cache.get("dan") == b"y1"
+    assert store.reads == [], "the reads of the store"
+
+
+@check("write")
+def test_gives_nothing_that_the_store_has_not_taken(cache, store, clock):
+    """While a put is under way, no get gives its value before the store has taken it."""
+    cache.get("ada")
+    with store.slow(seconds=3):
+        put = cache.put.start("ada", b"v2")
+        clock.advance(1)
+    seen = cache.get("ada")
+    assert seen in {b"v1", store["ada"]}
+    put.result()
+    assert cache.get("ada") == b"v2"
+
+
+@check("write")
+def test_an_invalidated_key_is_asked_for(cache, store):
+    """After an invalidate the next get asks the store."""
+    cache.get("ada")
+    store["ada"] = b"v2"
+    cache.invalidate("ada")
+    assert cache.get("ada") == b"v2"
+    assert store.reads == ["ada", "ada"], "the reads of the store"
+
+
+@check("overtaken")
+def test_a_put_overtakes_a_load(cache, store, clock):
+    """A load that a put overtook doesn't bring the old value back."""
+    with store.slow(seconds=5):
+        load = cache.get.start("ada")
+        clock.advance(1)
+    cache.put("ada", b"v2")
+    assert cache.get("ada") == b"v2"
+    settle([load])
+    assert cache.get("ada") == b"v2"
+
+
+@check("overtaken")
+def test_an_invalidate_overtakes_a_load(cache, store, clock):
+    """A get that begins after an invalidate gets no answer that was asked for before it."""
+    with store.slow(seconds=5):
+        load = cache.get.start("ada")
+        clock.advance(1)
+    store["ada"] = b"v2"
+    cache.invalidate("ada")
+    assert cache.get("ada") == b"v2"
+    settle([load])
+    assert cache.get("ada") == b"v2"
+
+
+@check("overtaken")
+def test_an_overtaken_load_leaves_the_newer_one_alone(cache, store, clock):
+    """When an overtaken load ends, new gets still join the newer load of the key."""
+    with store.slow(seconds=5):
+        loads = [cache.get.start("ada")]
+        clock.advance(1)
+    cache.invalidate("ada")
+    with store.slow(seconds=20):
+        loads.append(cache.get.start("ada"))
+        clock.advance(10)
+        loads.append(cache.get.start("ada"))
+        settle(loads)
+    assert store.reads == ["ada", "ada"], "the reads of the store, before and after the invalidate"
+
+
+@check("overtaken")
+def test_concurrent_puts_end_as_the_store_does(cache, store, clock):
+    """After concurrent puts of a key the cache holds what the store holds, whichever put began first."""
+    with store.slow(seconds=5):
+        puts = [cache.put.start("ada", b"v2")]
+        clock.advance(1)
+    with store.slow(seconds=2):
+        puts.append(cache.put.start("ada", b"v3"))
+        clock.advance(1)
+    settle(puts)
+    assert cache.get("ada") == store["ada"]
+
+
+@check("overtaken")
+@examples(count=20, steps=operations("get", "put", "invalidate", waits=(1, 4), at_most=10))
+def test_no_answer_is_older_than_the_last_put(begin, clock, steps):
+    """However loads and puts overlap, each answer was in the store at some time since its get began."""
+    cache, store = begin(ttl=1000)
+    history, versions, gets, others = History(store, clock), count(2), [], []
+    with store.slow(seconds=3):
+        for verb, what in steps:
+            match verb:
+                case "wait":
+                    history.follow(seconds=what)
+                case "get":
+                    gets.append((what, clock.now, cache.get.start(what)))
+                case "put":
+                    others.append(cache.put.start(what, b"v%d" % next(versions)))
+                case "invalidate":
+                    others.append(cache.invalidate.start(what))
+        history.follow(seconds=4 + 3 * len(steps))
+    settle(others)
+    for key, began, get in gets:
+        assert get.result() in history.held_since(key, began - 0.5)
+    for key in ("ada", "bob", "cyd"):
+        assert cache.get(key) == store[key]
+
+
+@check("lru")
+def test_the_least_recently_used_goes(new_cache, store):
+    """When there is no room for one more key, the one whose last get is longest ago goes."""
+    cache = new_cache(capacity=3)
+    for key in ("ada", "bob", "cyd", "ada", "eve"):
+        cache.get(key)
+    store.forget()
+    for key in ("cyd", "ada", "eve"):
+        cache.get(key)
+    assert store.reads == [], "the reads of the store for the three keys that were used last"
+    cache.get("bob")
+    assert store.reads == ["bob"], "the reads of the store for the key that had to go"
+
+
+@check("lru")
+def test_a_put_is_a_use(new_cache, store):
+    """A put is a use of its key, and a put of a held key needs no second place."""
+    cache = new_cache(capacity=2)
+    cache.get("ada")
+    cache.get("bob")
+    cache.put("ada", b"v2")
+    cache.put("ada", b"v3")
+    cache.get("bob")
+    assert store.reads == ["ada", "bob"], "the reads of the store after puts of a held key"
+    cache.put("ada", b"v4")
+    cache.put("cyd", b"x2")
+    cache.get("ada")
+    assert store.reads == ["ada", "bob"], "the reads of the store for the key that was put just before"
+
+
+@check("lru")
+def test_a_reload_takes_its_own_place(new_cache, store, clock):
+    """A key that is loaded again at its TTL pushes no other out."""
+    cache = new_cache(ttl=45, capacity=2)
+    cache.get("ada")
+    clock.advance(30)
+    cache.get("bob")
+    clock.advance(20)
+    cache.get("ada")
+    cache.get("bob")
+    assert store.reads == ["ada", "bob", "ada"], "the reads of the store"
+
+
+@check("lru")
+def test_holds_at_most_its_capacity(new_cache, store):
+    """Of twelve keys that were read and written, a cache of four holds the last four."""
+    cache = new_cache(capacity=4)
+    keys = [f"k{number}" for number in range(12)]
+    for read, written in zip(keys[::2], keys[1::2], strict=True):
+        cache.get(read)
+        cache.put(written, b"new")
+    store.forget()
+    for key in reversed(keys):
+        cache.get(key)
+    assert store.reads == keys[7::-1], "the reads of the store for all twelve, the youngest first"
+
+
+@check("lru")
+@examples(count=20, steps=operations("get", "put", "invalidate", waits=(1, 5), at_most=14))
+def test_holds_what_a_model_holds(begin, clock, steps):
+    """In any sequence of operations, a get asks the store exactly when its key had to be loaded."""
+    cache, store = begin(ttl=1000, capacity=2)
+    model = LeastRecentlyUsed(capacity=2)
+    for verb, what in steps:
+        store.forget()
+        match verb:
+            case "wait":
+                clock.advance(what)
+            case "invalidate":
+                cache.invalidate(what)
+                model.drop(what)
+            case "put":
+                cache.put(what, b"new")
+                model.use(what)
+            case "get":
+                cache.get(what)
+                due = [] if what in model else [what]
+                assert store.reads == due, f"the reads of the store for {what!r}"
+                model.use(what)

@@ -1,0 +1,116 @@
+"""The second half of `kata dev check`: grading an exercise's own submissions, many times, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kata.authoring.papers import submissions_in
+from kata.errors import UsageError
+from kata.exercise import Exercise
+from kata.grade import grade
+from kata.report.model import Report
+from kata.sandbox import Launcher
+from kata.submission import Submission, read_submission
+
+Role = Literal["stub", "reference", "right", "wrong"]
+
+WRONG_SEEDS_MAX = 5
+"""A wrong submission that loses what it names on five seeds is caught; more seeds are for the right ones."""
+
+Progress = Callable[[int, int, str], None]
+"""Receives how many runs are done, how many there are, and what was graded last: `15-caching right/lists`."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One of an exercise's own submissions."""
+
+    exercise: Exercise
+    role: Role
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem if self.role in ("right", "wrong") else self.role
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of one subject. `report` is None when the submission could not be read; `problem` says why."""
+
+    subject: Subject
+    seed: int
+    report: Report | None
+    problem: str = ""
+
+
+def subjects_of(exercise: Exercise) -> list[Subject]:
+    """The stub, the reference, and all that stand in `right/` and `wrong/`."""
+    subjects = [
+        Subject(exercise, "stub", exercise.stub),
+        Subject(exercise, "reference", exercise.solution_folder / exercise.file),
+    ]
+    for role in ("right", "wrong"):
+        paths = submissions_in(exercise.grader_folder / role, exercise.file)
+        subjects += [Subject(exercise, role, path) for path in paths]
+    return subjects
+
+
+def run_trials(
+    subjects: list[Subject], launcher: Launcher, *, seeds: range, jobs: int, progress: Progress
+) -> list[Trial]:
+    """Grade every subject: right ones on all seeds, wrong ones on the first few, the stub on the first.
+
+    Runs `jobs` at a time. A run that was inconclusive is repeated once when all others are done, alone,
+    because a busy machine is the commonest reason for it. KeyboardInterrupt waits for no more than the runs
+    under way.
+    """
+    planned = list(_plan(subjects, seeds))
+    trials: list[Trial] = []
+    executor = ThreadPoolExecutor(max_workers=jobs)
+    try:
+        futures = [
+            executor.submit(_try, subject, seed, launcher, seed == seeds.start) for subject, seed in planned
+        ]
+        for future in as_completed(futures):
+            trial = future.result()
+            trials.append(trial)
+            progress(len(trials), len(planned), f"{trial.subject.exercise.id} {_label(trial.subject)}")
+    finally:
+        executor.shutdown(cancel_futures=True)
+    return [_again(trial, launcher) if _inconclusive(trial) else trial for trial in trials]
+
+
+def _plan(subjects: list[Subject], seeds: range) -> Iterator[tuple[Subject, int]]:
+    for subject in subjects:
+        most = {"stub": 1, "wrong": WRONG_SEEDS_MAX}.get(subject.role, len(seeds))
+        for seed in seeds[:most]:
+            yield subject, seed
+
+
+def _try(subject: Subject, seed: int, launcher: Launcher, coverage: bool) -> Trial:
+    try:
+        submission = _read(subject)
+    except UsageError as problem:
+        return Trial(subject, seed, None, f"{problem.message} {problem.remedy}".strip())
+    return Trial(subject, seed, grade(subject.exercise, submission, launcher, seed=seed, coverage=coverage))
+
+
+def _again(trial: Trial, launcher: Launcher) -> Trial:
+    return _try(trial.subject, trial.seed, launcher, coverage=False)
+
+
+def _read(subject: Subject) -> Submission:
+    return read_submission(subject.path, subject.exercise.file)
+
+
+def _inconclusive(trial: Trial) -> bool:
+    return trial.report is not None and trial.report.outcome == "inconclusive"
+
+
+def _label(subject: Subject) -> str:
+    return f"{subject.role}/{subject.name}" if subject.role in ("right", "wrong") else subject.role

@@ -1,0 +1,177 @@
+"""The outside world of a submission, owned by the grader: fakes that count what is asked, can be slow, and can fail."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar, overload
+
+from kata.supervisor.world import Pause, Refused, World
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@overload
+def remote(method: Function) -> Function: ...
+@overload
+def remote(*, blocking: bool) -> Callable[[Function], Function]: ...
+def remote(method: Any = None, *, blocking: bool = False) -> Any:
+    """Mark a fake's method as one that student code may call.
+
+    The student awaits an `async def` method and calls a `def` method plainly. With `blocking=True` an `async def` method
+    is called plainly too: the student's process waits in it, as in a system call, while virtual time passes.
+    """
+
+    def mark(function: Any) -> Any:
+        function._kata_remote = inspect.iscoroutinefunction(function) and not blocking
+        return function
+
+    return mark if method is None else mark(method)
+
+
+def pause(seconds: float) -> Pause:
+    """`await pause(seconds)` in a fake's method: that much virtual time passes before it goes on."""
+    return Pause(seconds)
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Let the student's call of this fake raise `error` there (by its type's name and its message)."""
+    raise Refused(error)
+
+
+class _Faults:
+    """How one kind of call is being disturbed: each entry holds for some keys, or for all."""
+
+    def __init__(self) -> None:
+        self.delays: list[tuple[float, frozenset[str] | None]] = []
+        self.refusals: list[list[Any]] = []
+
+    def delay(self, key: str) -> float:
+        return sum(seconds for seconds, keys in self.delays if keys is None or key in keys)
+
+    def refuses(self, key: str) -> bool:
+        for entry in self.refusals:
+            times, keys = entry
+            if (keys is None or key in keys) and times != 0:
+                entry[0] = times - 1
+                return True
+        return False
+
+
+class Store:
+    """A key-value store on the network: `await store.read(key)`, `await store.write(key, value)`.
+
+    A read takes its value when it is asked, and delivers it after its delay; a write takes effect when it is
+    acknowledged, after its delay. Faults are `with` blocks; each may be restricted to some `keys`:
+
+        with store.slow(seconds=2): ...        every call takes 2 virtual seconds
+        with store.down(): ...                 every call raises ConnectionError
+        with store.failing(times=1): ...       the next call does
+    """
+
+    def __init__(self, world: World, name: str = "store") -> None:
+        self._world = world
+        self._name = name
+        self._data: dict[str, bytes] = {}
+        self._faults = _Faults()
+        self.reads: list[str] = []
+        """The keys that were read, in the order of asking, also where it failed."""
+        self.writes: list[tuple[str, bytes]] = []
+        """What was asked to be written, likewise."""
+        world.expose(self, name)
+
+    # ------------------------------------------------------------ what the student calls
+
+    @remote
+    async def read(self, key: str) -> bytes | None:
+        """The bytes held under `key` when asked, or None."""
+        self._expect("read", key)
+        self.reads.append(key)
+        held = self._data.get(key)
+        await self._disturb(key)
+        return held
+
+    @remote
+    async def write(self, key: str, value: bytes) -> None:
+        """Hold `value` under `key`, from when this returns."""
+        self._expect("write", key)
+        if not isinstance(value, bytes):
+            refuse(TypeError(f"{self._name}.write takes bytes as its value, not {type(value).__name__}"))
+        self.writes.append((key, value))
+        await self._disturb(key)
+        self._data[key] = value
+
+    # ------------------------------------------------------------ what the grader does
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        """Somebody else writes to the store, behind the submission's back."""
+        self._data[key] = value
+        self._world.note(f"{self._name} holds {key!r} = {value!r}")
+
+    def __getitem__(self, key: str) -> bytes:
+        return self._data[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._data
+
+    def __delitem__(self, key: str) -> None:
+        """Somebody else deletes the key."""
+        del self._data[key]
+        self._world.note(f"{self._name} no longer holds {key!r}")
+
+    def forget(self) -> None:
+        """Empty `reads` and `writes`: what is counted begins here."""
+        self.reads.clear()
+        self.writes.clear()
+
+    @contextlib.contextmanager
+    def slow(self, seconds: float, keys: set[str] | None = None) -> Iterator[None]:
+        """Every call that begins meanwhile takes that many virtual seconds more."""
+        entry = (seconds, frozenset(keys) if keys is not None else None)
+        self._faults.delays.append(entry)
+        self._world.note(f"{self._name} is slow: {seconds:g} s a call{_for(keys)}", "fault")
+        try:
+            yield
+        finally:
+            self._faults.delays.remove(entry)
+            self._world.note(f"{self._name} is fast again", "fault")
+
+    @contextlib.contextmanager
+    def down(self, keys: set[str] | None = None) -> Iterator[None]:
+        """Every call that begins meanwhile raises ConnectionError."""
+        with self._refusing(-1, keys, f"{self._name} is down{_for(keys)}", f"{self._name} is up again"):
+            yield
+
+    @contextlib.contextmanager
+    def failing(self, times: int = 1, keys: set[str] | None = None) -> Iterator[None]:
+        """The next `times` calls that begin meanwhile raise ConnectionError."""
+        calls = "call" if times == 1 else f"{times} calls"
+        with self._refusing(times, keys, f"{self._name} fails the next {calls}{_for(keys)}", f"{self._name} is sound again"):
+            yield
+
+    @contextlib.contextmanager
+    def _refusing(self, times: int, keys: set[str] | None, begins: str, ends: str) -> Iterator[None]:
+        entry = [times, frozenset(keys) if keys is not None else None]
+        self._faults.refusals.append(entry)
+        try:
+            with self._world.fault(begins, ends):
+                yield
+        finally:
+            self._faults.refusals.remove(entry)
+
+    async def _disturb(self, key: str) -> None:
+        """Whether it fails is settled when it is asked; how it ends is seen after the delay."""
+        refuses = self._faults.refuses(key)
+        # Also without a delay: calls that end at the same moment end in an order drawn from the seed.
+        await pause(self._faults.delay(key))
+        if refuses:
+            refuse(ConnectionError(f"the {self._name} can't be reached"))
+
+    def _expect(self, method: str, key: object) -> None:
+        if not isinstance(key, str):
+            refuse(TypeError(f"{self._name}.{method} takes text as its key, not {type(key).__name__}"))
+
+
+def _for(keys: set[str] | None) -> str:
+    return "" if keys is None else " for " + ", ".join(sorted(map(repr, keys)))

@@ -1,0 +1,74 @@
+"""Chooses the sandbox that a submission runs in, and surveys which ones this machine has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kata.errors import SandboxUnavailable
+from kata.sandbox import Launcher, Offer, Progress
+
+Choice = Literal["auto", "docker", "bubblewrap", "process"]
+"""What `--sandbox` may be."""
+
+
+def choose(name: Choice, *, progress: Progress, notice: Progress) -> Launcher:
+    """A launcher of the sandbox of that name, its image built if need be.
+
+    `auto` is docker when a daemon answers, else bubblewrap when it works, else process. `progress` hears of
+    what takes long; `notice` of a choice that the person would want to know of. Raises SandboxUnavailable, but
+    for `auto` and `process`.
+    """
+    if name == "auto":
+        return _first_that_works(progress, notice)
+    if name == "docker":
+        return _docker(progress)
+    return _bubblewrap() if name == "bubblewrap" else _process()
+
+
+def survey() -> list[Offer]:
+    """What each kind of sandbox would be on this machine, best first. Takes at most some seconds."""
+    from kata.sandbox import bubblewrap, docker, process
+
+    return [docker.offer(), bubblewrap.offer(), process.offer()]
+
+
+def _first_that_works(progress: Progress, notice: Progress) -> Launcher:
+    from kata.sandbox import docker
+
+    try:
+        return _docker(progress)
+    except docker.NoDaemon:
+        return _without_docker(notice)
+    except SandboxUnavailable as error:
+        notice(f"A docker daemon answers, but its sandbox can't be used: {error.message} {error.remedy}")
+        return _without_docker(notice)
+
+
+def _without_docker(notice: Progress) -> Launcher:
+    try:
+        return _bubblewrap()
+    except SandboxUnavailable:
+        notice("Neither docker nor bubblewrap works here: this runs without isolation. See `kata doctor`.")
+        return _process()
+
+
+def _docker(progress: Progress) -> Launcher:
+    from kata.sandbox import docker, image
+
+    client = docker.connect()
+    return docker.DockerLauncher(image.ensure(progress, client=client), client=client)
+
+
+def _bubblewrap() -> Launcher:
+    from kata.sandbox import bubblewrap
+
+    offered = bubblewrap.offer()
+    if not offered.available:
+        raise SandboxUnavailable(offered.summary, offered.remedy)
+    return bubblewrap.BubblewrapLauncher()
+
+
+def _process() -> Launcher:
+    from kata.sandbox import process
+
+    return process.ProcessLauncher()

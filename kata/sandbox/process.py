@@ -1,0 +1,162 @@
+"""The `process` sandbox: supervisor and students are ordinary child processes. It isolates crashes, and nothing else.
+
+`ChildConnection` also serves bubblewrap, whose supervisor is an ordinary child too.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kata.errors import SandboxFailure, SandboxUnavailable
+from kata.report.model import SandboxInfo
+from kata.sandbox import Offer
+
+_PREFIX = "kata-run-"
+_ERRORS_SHOWN = 4_000
+
+
+@dataclass(frozen=True)
+class ChildEnding:
+    """How a supervisor that is a child process ended."""
+
+    status: int | None
+    errors: str
+    out_of_memory: bool = False
+
+
+class ProcessLauncher:
+    """Starts supervisors as children, with rlimits and a process group for each student process."""
+
+    name = "process"
+
+    def start(self) -> ChildConnection:
+        return ChildConnection("plain")
+
+    def info(self) -> SandboxInfo:
+        return SandboxInfo(
+            name="process",
+            for_grades=False,
+            isolates=("crashes", "memory, CPU time and files of each process (limits only)"),
+            lacks=("files", "network", "other processes", "the grader itself"),
+        )
+
+
+class ChildConnection:
+    """A supervisor in a child process, with a private folder that goes when it ends."""
+
+    def __init__(self, spawner: str) -> None:
+        sweep()
+        self._scratch = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self._ending: ChildEnding | None = None
+        self._errors = (self._scratch / "errors").open("w+b")
+        package = str(Path(__file__).resolve().parents[2])
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "COV"))}
+        environment["PYTHONPATH"] = package
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-s", "-X", "utf8", *(["/tmp/setup/direct.py"] if os.environ.get("KDIRECT") else ["-m", "kata.supervisor"]), "--spawner", spawner, "--scratch", str(self._scratch)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                cwd=self._scratch,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            raise SandboxUnavailable(f"A child process could not be started: {error}.", "Close other programs, and try again.") from error
+
+    def write(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except OSError as error:
+            raise SandboxFailure(f"The supervisor took no job: {error}.", "Run it again; `kata doctor` may tell why.") from error
+
+    def read(self, size: int, timeout_seconds: float) -> bytes:
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        if not select.select([descriptor], [], [], max(0.0, timeout_seconds))[0]:
+            raise TimeoutError
+        return os.read(descriptor, size)
+
+    def close(self) -> ChildEnding:
+        if self._ending is not None:
+            return self._ending
+        assert self._process.stdin is not None and self._process.stdout is not None
+        status = self._process.poll()
+        for pipe in (self._process.stdin, self._process.stdout):
+            try:
+                pipe.close()
+            except OSError:
+                pass  # what it had not taken yet can't be flushed any more
+        try:
+            self._process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.seek(0)
+        errors = self._errors.read()[-_ERRORS_SHOWN:].decode("utf-8", "replace")
+        self._errors.close()
+        remove_tree(self._scratch)
+        self._ending = ChildEnding(status, errors)
+        return self._ending
+
+
+def offer() -> Offer:
+    """Always there where Python can fork."""
+    if not hasattr(os, "fork"):
+        return Offer(name="process", available=False, summary="This system can't fork.", remedy="Use WSL on Windows.")
+    return Offer(
+        name="process",
+        available=True,
+        summary="Always there; isolates nothing but crashes and resources: for practice, not for grades.",
+    )
+
+
+def sweep() -> None:
+    """Remove the folders of runs whose kata was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            remove_tree(folder)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder, also where a submission took away the permissions of what is in it."""
+
+    def allow(function: object, path: str, _error: object) -> None:
+        os.chmod(os.path.dirname(path), 0o700)
+        os.chmod(path, 0o700)
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+
+    for _ in range(3):
+        try:
+            shutil.rmtree(folder, onerror=allow)
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.02)  # a process that is just dying may still have written there
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,403 @@
+"""What a student process does: import the submission, answer calls, ask for what the grader's objects hold.
+
+It strictly alternates with the supervisor: one `Deliver` comes in, everything runs until nothing can, one `Turn` goes
+out. Whatever student code does to this module, all that can leave the process are values on its own channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import dataclasses
+import enum
+import functools
+import importlib.util
+import inspect
+import linecache
+import os
+import socket
+import sys
+import threading
+import traceback
+from types import CodeType, FrameType, ModuleType, TracebackType
+from typing import Any
+
+import msgspec
+
+from kata.student import clock
+from kata.student.confine import Confinement, confine
+from kata.student.coverage import Tracer
+from kata.student.loop import LockstepLoop
+from kata.wire import (
+    FRAME_BYTES_MAX,
+    Answer,
+    Ask,
+    Asking,
+    Call,
+    Cancel,
+    Deliver,
+    Done,
+    Error,
+    Failed,
+    Farewell,
+    Frame,
+    Handle,
+    Hello,
+    Idle,
+    Lines,
+    Load,
+    More,
+    Packer,
+    Record,
+    Refusal,
+    Sleeping,
+    Turn,
+    Unpacker,
+    WireError,
+    error_of,
+    frame,
+    read_frame,
+    seconds_to_ns,
+)
+
+FOLDER = "submission"
+"""The submission's files stand in a folder of that name, in the process's own directory."""
+
+_encoder = msgspec.msgpack.Encoder()
+_deliveries = msgspec.msgpack.Decoder(Deliver)
+
+
+def run(
+    connection: socket.socket,
+    confinement: Confinement,
+    files: dict[str, bytes],
+    entry: str,
+    tracer: Tracer | None,
+) -> None:
+    """Confine this process, then serve its channel until the supervisor ends it."""
+    try:
+        protections = confine(confinement)
+        folder = os.path.join(os.getcwd(), FOLDER)
+        _write_files(folder, files)
+    except Exception as error:
+        connection.sendall(frame(_encoder.encode(Hello([], f"{type(error).__name__}: {error}"[:2000]))))
+        return
+    connection.sendall(frame(_encoder.encode(Hello(list(protections)))))
+    Host(connection, folder, entry, sorted(name for name in files if name.endswith(".py")), tracer).serve()
+
+
+def _write_files(folder: str, files: dict[str, bytes]) -> None:
+    os.mkdir(folder)
+    for name, content in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(content)
+
+
+class Host:
+    """The objects that the grader holds handles to, the calls that run, and the channel."""
+
+    def __init__(
+        self, connection: socket.socket, folder: str, entry: str, sources: list[str], tracer: Tracer | None
+    ) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._entry = entry
+        self._sources = sources
+        self._tracer = tracer
+        self._module = ModuleType("submission")
+        self._objects: dict[int, object] = {}
+        self._numbers: dict[int, int] = {}
+        self._remotes: dict[int, Remote] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._asks = 0
+        self._outbox: list[Done | Failed | Ask | Lines] = []
+        self._outbox_bytes = 0
+        self._postponed: list[Any] = []
+        self._packer = Packer(self._handle)
+        self._unpacker = Unpacker(self._resolve, self._record)
+        self._loop = LockstepLoop(self._give_turn)
+        clock.replace_sleep(self._sleep)
+
+    def serve(self) -> None:
+        """Run until the channel closes. SystemExit of student code ends the process, as it would anywhere."""
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        except EOFError:
+            pass
+
+    # ------------------------------------------------------------ turns
+
+    def _give_turn(self, timeout: float | None) -> None:
+        """Nothing can run: say so, and take in what comes."""
+        timer = None
+        if timeout is not None:
+            timer = clock.monotonic_ns() + max(1, seconds_to_ns(timeout))
+        self._exchange(Idle(timer))
+        messages, self._postponed = self._postponed, []
+        for message in messages:
+            self._loop.call_soon(self._take, message)
+
+    def _exchange(self, state: Idle | Asking | Sleeping) -> None:
+        messages, self._outbox, self._outbox_bytes = self._outbox, [], 0
+        self._connection.sendall(frame(_encoder.encode(Turn(messages, state))))
+        delivery = _deliveries.decode(read_frame(self._read_exactly, FRAME_BYTES_MAX))
+        clock.set_time(delivery.monotonic_ns, delivery.wall_ns)
+        self._postponed.extend(delivery.messages)
+
+    def _read_exactly(self, size: int) -> bytes:
+        data = self._connection.recv(size)
+        while len(data) < size:
+            part = self._connection.recv(size - len(data))
+            if not part:
+                raise EOFError
+            data += part
+        return data
+
+    def _send(self, message: Done | Failed | Ask | Lines) -> None:
+        """Keep it for the end of the turn; a turn that grows beyond a frame goes out in several."""
+        size = len(_encoder.encode(message))
+        if size > FRAME_BYTES_MAX - 1024:
+            raise WireError(f"an answer of {size:,} bytes; at most {FRAME_BYTES_MAX:,} may cross")
+        if self._outbox_bytes + size > FRAME_BYTES_MAX - 1024:
+            self._connection.sendall(frame(_encoder.encode(Turn(self._outbox, More()))))
+            self._outbox, self._outbox_bytes = [], 0
+        self._outbox.append(message)
+        self._outbox_bytes += size
+
+    # ------------------------------------------------------------ what comes
+
+    def _take(self, message: Load | Call | Cancel | Answer | Refusal | Farewell) -> None:
+        match message:
+            case Call():
+                self._start(message)
+            case Answer() | Refusal():
+                waiting = self._waiting.pop(message.id, None)
+                if waiting is not None and not waiting.done():
+                    self._settle(waiting, message)
+            case Cancel():
+                task = self._tasks.get(message.id)
+                if task is not None:
+                    task.cancel()
+            case Load():
+                self._load(message)
+            case Farewell():
+                for lines in self._tracer.lines(self._folder, self._sources, message.statements) if self._tracer else ():
+                    self._send(lines)
+
+    def _load(self, message: Load) -> None:
+        path = os.path.join(self._folder, self._entry)
+        name = self._entry.removesuffix(".py")
+        sys.path.insert(0, self._folder)
+        try:
+            spec = importlib.util.spec_from_file_location(name, path)
+            assert spec is not None and spec.loader is not None
+            self._module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = self._module
+            spec.loader.exec_module(self._module)
+            names = [n for n in vars(self._module) if isinstance(n, str) and not n.startswith("_")]
+        except BaseException as error:
+            self._fail(message.id, error)
+        else:
+            self._finish(message.id, names[:500])
+
+    def _start(self, call: Call) -> None:
+        target: object = self._module if call.target == 0 else self._objects.get(call.target)
+        try:
+            method = getattr(target, call.method)
+            args = [self._unpacker.unpack(arg) for arg in call.args]
+            kwargs = {name: self._unpacker.unpack(value) for name, value in call.kwargs.items()}
+            if call.each:
+                result: Any = self._each(method, args)
+            else:
+                result = method(*args, **kwargs)
+                if isinstance(method, type):
+                    # What the grader constructs stays here, also where it is a dataclass.
+                    result = self._keep(result)
+                if not inspect.isawaitable(result):
+                    self._finish(call.id, result)
+                    return
+        except BaseException as error:
+            self._fail(call.id, error)
+        else:
+            task = self._loop.create_task(self._await(call.id, result))
+            self._tasks[call.id] = task
+
+    async def _await(self, call_id: int, awaitable: Any) -> None:
+        try:
+            result = await awaitable
+        except BaseException as error:
+            self._fail(call_id, error)
+        else:
+            self._finish(call_id, result)
+        finally:
+            self._tasks.pop(call_id, None)
+
+    async def _each(self, method: Any, calls: list[Any]) -> list[Any]:
+        results = []
+        for args in calls:
+            result = method(*args)
+            results.append(await result if inspect.isawaitable(result) else result)
+        return results
+
+    def _finish(self, call_id: int, result: object) -> None:
+        try:
+            self._send(Done(call_id, self._packer.pack(result)))
+        except BaseException as error:
+            self._send(Failed(call_id, error_of(error), protocol=True))
+
+    def _fail(self, call_id: int, error: BaseException) -> None:
+        self._send(Failed(call_id, error_of(error, self._frames(error))))
+
+    def _frames(self, error: BaseException) -> list[Frame]:
+        """The submission's own lines, innermost last."""
+        if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(self._folder):
+            name = os.path.relpath(error.filename, self._folder)
+            return [Frame(name, error.lineno or 0, "", (error.text or "").strip()[:300])]
+        frames = []
+        for at, line in traceback.walk_tb(error.__traceback__):
+            if at.f_code.co_filename.startswith(self._folder):
+                name = os.path.relpath(at.f_code.co_filename, self._folder)[:200]
+                source = linecache.getline(at.f_code.co_filename, line).strip()[:300]
+                frames.append(Frame(name, line, at.f_code.co_name[:200], source))
+        return frames[-20:]
+
+    # ------------------------------------------------------------ asking
+
+    def ask(self, remote: Remote, method: str, awaited: bool, args: Any, kwargs: Any) -> Any:
+        """Call a method of the grader's object: a future to await, or the answer itself."""
+        self._asks += 1
+        number = self._asks
+        packed = [self._packer.pack(arg) for arg in args]
+        named = {str(name): self._packer.pack(value) for name, value in kwargs.items()}
+        request = Ask(number, remote._kata_id, method, packed, named)
+        if awaited:
+            future: asyncio.Future[Any] = self._loop.create_future()
+            self._waiting[number] = future
+            self._send(request)
+            return future
+        if threading.current_thread() is threading.main_thread():
+            return self._ask_and_block(request)
+        return self._ask_from_thread(request)
+
+    def _ask_and_block(self, request: Ask) -> Any:
+        self._send(request)
+        while True:
+            self._exchange(Asking(request.id))
+            for index, message in enumerate(self._postponed):
+                if isinstance(message, Answer | Refusal) and message.id == request.id:
+                    del self._postponed[index]
+                    return self._outcome(message)
+
+    def _ask_from_thread(self, request: Ask) -> Any:
+        future: asyncio.Future[Any] = asyncio.Future(loop=self._loop)
+
+        def begin(resume: Any) -> None:
+            self._waiting[request.id] = future
+            future.add_done_callback(lambda _: resume())
+            self._send(request)
+
+        self._loop.wait_in_thread(begin)
+        return future.result()
+
+    def _sleep(self, seconds: float) -> None:
+        """`time.sleep` in virtual time. In the loop's thread it blocks the whole process, as it really would."""
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
+        if threading.current_thread() is not threading.main_thread():
+            self._loop.wait_in_thread(functools.partial(self._loop.call_later, seconds))
+            return
+        until = clock.monotonic_ns() + seconds_to_ns(seconds)
+        while clock.monotonic_ns() < until:
+            self._exchange(Sleeping(until))
+
+    def _settle(self, future: asyncio.Future[Any], message: Answer | Refusal) -> None:
+        try:
+            future.set_result(self._outcome(message))
+        except Exception as error:
+            future.set_exception(error)
+
+    def _outcome(self, message: Answer | Refusal) -> Any:
+        if isinstance(message, Refusal):
+            raise self._exception(message.error)
+        return self._unpacker.unpack(message.value)
+
+    # ------------------------------------------------------------ values
+
+    def _exception(self, error: Error) -> Exception:
+        """By name: the submission's own class, else the built-in one, else a new one of that name."""
+        for space in (self._module, builtins):
+            kind = getattr(space, error.type, None)
+            if isinstance(kind, type) and issubclass(kind, Exception):
+                return kind(error.message)
+        return type(error.type, (Exception,), {})(error.message)
+
+    def _record(self, name: str, /, **fields: Any) -> object:
+        kind = getattr(self._module, name, None)
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            return kind(**fields)
+        return Record(name, **fields)
+
+    def _handle(self, value: object) -> Handle | None:
+        if isinstance(value, Remote):
+            return Handle(value._kata_id, "", {}, home=True)
+        if isinstance(value, Handle):
+            return value
+        return None if _is_plain(value) else self._keep(value)
+
+    def _keep(self, value: object) -> Handle:
+        number = self._numbers.setdefault(id(value), len(self._objects) + 1)
+        self._objects[number] = value
+        return Handle(number, type(value).__name__[:200], {})
+
+    def _resolve(self, handle: Handle) -> object:
+        if handle.home:
+            return self._objects[handle.id]
+        known = self._remotes.get(handle.id)
+        if known is None:
+            known = self._remotes[handle.id] = Remote(self, handle)
+        return known
+
+
+class Remote:
+    """What student code sees of an object that the grader owns: its methods, and nothing else."""
+
+    def __init__(self, host: Host, handle: Handle) -> None:
+        self._kata_id = handle.id
+        self._kata_type = handle.type
+        for name, awaited in handle.methods.items():
+            setattr(self, name, _method(host, self, name, awaited))
+
+    def __repr__(self) -> str:
+        return f"<{self._kata_type}>"
+
+
+def _method(host: Host, remote: Remote, name: str, awaited: bool) -> Any:
+    if awaited:
+
+        async def call_and_wait(*args: Any, **kwargs: Any) -> Any:
+            return await host.ask(remote, name, True, args, kwargs)
+
+        call: Any = call_and_wait
+    else:
+
+        def call_plainly(*args: Any, **kwargs: Any) -> Any:
+            return host.ask(remote, name, False, args, kwargs)
+
+        call = call_plainly
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value crosses as data; everything else stays here and crosses as a handle."""
+    if isinstance(value, list | tuple | dict | set | frozenset | str | bytes | bytearray | memoryview | int | float):
+        return True
+    if isinstance(value, BaseException | Record):
+        return True
+    if isinstance(value, type | ModuleType | FrameType | CodeType | TracebackType):
+        return False
+    return isinstance(value, enum.Enum) or dataclasses.is_dataclass(value)

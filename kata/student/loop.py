@@ -1,0 +1,86 @@
+"""asyncio in lockstep: an ordinary event loop whose selector asks the supervisor what happens next.
+
+`select(timeout)` is the one place where a loop would sleep. Where nothing can run now, it gives the turn to the
+supervisor: "idle, the next timer is due then". What comes back are the clock's new time and new work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from kata.student import clock
+
+Result = TypeVar("Result")
+
+
+class LockstepSelector(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
+    """A selector that gives the turn away where an ordinary one would sleep.
+
+    `give_turn(timeout_seconds)` returns once there is new work or the clock has moved; `is_busy()` tells whether a thread
+    still works for the loop, in which case nothing is idle and the loop waits for it in real time.
+    """
+
+    def __init__(self, give_turn: Callable[[float | None], None], is_busy: Callable[[], bool]) -> None:
+        super().__init__()
+        self._give_turn = give_turn
+        self._is_busy = is_busy
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready: list[tuple[selectors.SelectorKey, int]] = super().select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if self._is_busy():
+            return super().select(None)  # type: ignore[no-any-return]
+        self._give_turn(timeout)
+        return []
+
+
+class LockstepLoop(asyncio.SelectorEventLoop):
+    """An event loop in virtual time. Executor jobs count as work until their result has reached the loop."""
+
+    def __init__(self, give_turn: Callable[[float | None], None]) -> None:
+        super().__init__(LockstepSelector(give_turn, self.is_busy))
+        self._jobs = 0
+        # os.cpu_count() would tell the machine's size, and may exceed the limit on threads.
+        self.set_default_executor(ThreadPoolExecutor(max_workers=8))
+
+    def time(self) -> float:
+        return clock.monotonic()
+
+    def is_busy(self) -> bool:
+        """Whether a thread is at work on something that the loop waits for."""
+        return self._jobs > 0
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., Result], *args: Any
+    ) -> asyncio.Future[Result]:
+        future = super().run_in_executor(executor, func, *args)
+        self._jobs += 1
+        future.add_done_callback(self._job_ended)
+        return future
+
+    def _job_ended(self, _future: asyncio.Future[Any]) -> None:
+        self._jobs -= 1
+
+    def wait_in_thread(self, begin: Callable[[Callable[[], None]], object]) -> None:
+        """Block the calling worker thread until `begin`, run in the loop, has called what it was given.
+
+        Meanwhile the thread does not count as busy, so that virtual time can pass.
+        """
+        ended = threading.Event()
+
+        def resume() -> None:
+            self._jobs += 1
+            ended.set()
+
+        def start() -> None:
+            self._jobs -= 1
+            begin(resume)
+
+        self.call_soon_threadsafe(start)
+        ended.wait()

@@ -1,0 +1,107 @@
+"""The process that student processes are forked from: small, warm, and without a trace of a grader.
+
+    supervisor ──order, descriptors──▶ zygote ──fork──▶ child: confine, write files, host.run()
+               ◀──────pid────────────
+
+It is started before the job is known, imports what every student process needs, and freezes the clock. A child
+gets nothing of it but its three descriptors. `python -m kata.student.zygote FD` where FD is the orders' socket.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import signal
+import socket
+import sys
+
+from kata.student import clock, confine, host, orders
+from kata.student.coverage import Tracer
+
+
+class Zygote:
+    """Carries out the supervisor's orders until its socket closes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.prepared = orders.Prepare(files={}, entry="", coverage=False)
+        self.nodes: dict[int, confine.Confinement] = {}
+        self.tracer: Tracer | None = None
+
+    def serve(self) -> None:
+        while True:
+            try:
+                order, descriptors = orders.receive_order(self.connection)
+            except (EOFError, ConnectionError):
+                break
+            try:
+                reply = self.carry_out(order, descriptors)
+            except OSError as error:
+                reply = orders.Reply(failure=f"{type(error).__name__}: {error}")
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+            orders.send(self.connection, reply)
+        for pid in list(self.nodes):
+            self.destroy(pid)
+
+    def carry_out(self, order: orders.Order, descriptors: list[int]) -> orders.Reply:
+        match order:
+            case orders.Prepare():
+                self.prepared = order
+                self.tracer = Tracer() if order.coverage else None
+                return orders.Reply()
+            case orders.Spawn():
+                return orders.Reply(pid=self.spawn(order, descriptors))
+            case orders.Destroy():
+                return orders.Reply(status=self.destroy(order.pid))
+
+    def spawn(self, order: orders.Spawn, descriptors: list[int]) -> int:
+        pid = confine.fork(order.confinement)
+        if pid == 0:
+            status = 70
+            try:
+                self.become_student(order, descriptors)
+                status = 0
+            finally:
+                os._exit(status)
+        self.nodes[pid] = order.confinement
+        return pid
+
+    def destroy(self, pid: int) -> int | None:
+        confinement = self.nodes.pop(pid, None)
+        return confine.destroy(confinement, pid) if confinement else None
+
+    def become_student(self, order: orders.Spawn, descriptors: list[int]) -> None:
+        channel, output, dumps = descriptors
+        self.connection.close()
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        faulthandler.register(signal.SIGUSR2, file=dumps, all_threads=False)
+        clock.set_time(order.monotonic_ns, order.wall_ns)
+        connection = socket.socket(fileno=channel)
+        if self.tracer is not None and not order.coverage:
+            self.tracer.stop()
+            self.tracer = None
+        host.run(connection, order.confinement, self.prepared.files, self.prepared.entry, self.tracer)
+
+
+def main() -> None:
+    """Serve on the socket whose descriptor is the only argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    os.set_inheritable(connection.fileno(), False)
+    confine.prepare()
+    clock.freeze()
+    # What exists now is never collected in a child: its pages stay shared.
+    gc.collect()
+    gc.freeze()
+    Zygote(connection).serve()
+
+
+if __name__ == "__main__":
+    main()

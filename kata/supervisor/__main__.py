@@ -1,0 +1,137 @@
+"""The supervisor: one job in by stdin, numbered events out by stdout, and the end when stdin closes.
+
+    python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from kata import __version__
+from kata.protocol import (
+    EVENT_BYTES_MAX,
+    JOB_BYTES_MAX,
+    Broken,
+    Event,
+    Final,
+    Job,
+    Loaded,
+    Numbered,
+    Ready,
+)
+from kata.report.model import Unexecuted
+from kata.supervisor.spawner import Spawner
+from kata.supervisor.world import World
+from kata.wire import frame, read_frame
+
+
+class EventStream:
+    """Numbers the events, keeps the digest of all of them, and writes them out."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._number = 0
+        self._digest = hashlib.sha256()
+
+    def emit(self, event: Event) -> None:
+        payload = msgspec.msgpack.encode(Numbered(self._number, event))
+        self._number += 1
+        self._digest.update(payload)
+        self._file.write(frame(payload, EVENT_BYTES_MAX))
+        self._file.flush()
+
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def main() -> None:
+    """Serve one job."""
+    parser = argparse.ArgumentParser(prog="kata.supervisor")
+    parser.add_argument("--spawner", choices=("uid", "namespaces", "plain"), required=True)
+    parser.add_argument("--scratch", type=Path, required=True)
+    options = parser.parse_args()
+    # The stream to the host gets a descriptor of its own; what anybody here prints goes to our log.
+    stream = EventStream(os.fdopen(os.dup(1), "wb"))
+    os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    spawner = Spawner(options.spawner, options.scratch)
+    try:
+        _serve(spawner, options.scratch, stream)
+    except EOFError:
+        pass
+    except Exception as error:
+        _log_exception()
+        stream.emit(Broken(message=f"{type(error).__name__}: {error}"[:2000]))
+    finally:
+        spawner.close()
+
+
+def _serve(spawner: Spawner, scratch: Path, stream: EventStream) -> None:
+    from kata.supervisor import runner  # imports pytest and Hypothesis while the zygote is starting
+
+    stream.emit(Ready(version=__version__, python=sys.version.split()[0], protections=spawner.probe()))
+    payload = read_frame(_read_stdin, JOB_BYTES_MAX)
+    job = msgspec.msgpack.decode(payload, type=Job)
+    threading.Thread(target=_end_with_the_host, daemon=True).start()
+    begun = time.monotonic()
+    spawner.prepare(job.submission, job.file, job.limits, job.uid_base, job.coverage)
+    world = World(spawner, job.limits, job.seed, job.submission)
+    failure = runner.preflight(job, world)
+    output = world.output()
+    stream.emit(Loaded(failure=failure, output=output, seconds=round(time.monotonic() - begun, 6)))
+    finished = 0 if failure is not None else runner.run_checks(job, world, scratch, stream.emit, _log)
+    world.end()
+    stream.emit(
+        Final(
+            finished=finished,
+            digest=stream.digest(),
+            dependability=world.dependability(),
+            unexecuted=_unexecuted(world) if job.coverage else None,
+        )
+    )
+
+
+def _unexecuted(world: World) -> tuple[Unexecuted, ...]:
+    return tuple(
+        Unexecuted(
+            file=file,
+            lines=tuple(sorted(set(statements) - world.executed.get(file, set()))),
+            statements=len(statements),
+        )
+        for file, statements in sorted(world.statements.items())
+    )
+
+
+def _read_stdin(size: int) -> bytes:
+    data = sys.stdin.buffer.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+def _end_with_the_host() -> None:
+    """A host that dies leaves nothing running: its end of our stdin closes."""
+    sys.stdin.buffer.read(1)
+    os._exit(1)
+
+
+def _log(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _log_exception() -> None:
+    _log(traceback.format_exc())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""`assert` in a grader: an import hook turns it into a call of `compare` or `hold`, which tell the student what was got.
+
+pytest's own rewriting is off. It formats whatever it compares, without limits, and a submission chooses what that is.
+Ours evaluates each side once, in order, and shows both through `kata.wire.shown`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import operator
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from kata.supervisor.failures import CheckFailed, failed
+from kata.supervisor.proxies import Call
+from kata.supervisor.world import World
+from kata.wire import shown
+
+_OPERATORS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.In: "in",
+    ast.NotIn: "not in",
+    ast.Is: "is",
+    ast.IsNot: "is not",
+}
+_COMPARE: dict[str, tuple[Callable[[Any, Any], object], str]] = {
+    "==": (operator.eq, "{}"),
+    "!=": (operator.ne, "anything but {}"),
+    "<": (operator.lt, "less than {}"),
+    "<=": (operator.le, "at most {}"),
+    ">": (operator.gt, "more than {}"),
+    ">=": (operator.ge, "at least {}"),
+    "in": (lambda left, right: left in right, "one of {}"),
+    "not in": (lambda left, right: left not in right, "none of {}"),
+    "is": (operator.is_, "{}"),
+    "is not": (operator.is_not, "anything but {}"),
+}
+_PREFIX = "__kata_"
+
+_world: World | None = None
+
+
+def watch(world: World) -> None:
+    """Assertions are about the calls of this world from now on."""
+    global _world
+    _world = world
+
+
+def compare(left: object, sign: str, right: object, subject: Callable[[], object] | None) -> None:
+    """`assert left <sign> right, subject`: left is what was got, right what a correct system gives."""
+    function, wording = _COMPARE[sign]
+    if not function(left, right):
+        raise _wrong(left, wording.format(shown(right)), right if sign == "==" else None, subject)
+
+
+def hold(value: object, subject: Callable[[], object] | None) -> None:
+    """`assert value, subject` for anything that isn't a comparison."""
+    if not value:
+        raise _wrong(value, "something true", None, subject)
+
+
+def _wrong(got: object, expected: str, right: object, subject: Callable[[], object] | None) -> CheckFailed:
+    said = str(subject()) if subject is not None else ""
+    call, position = _call_behind(got, right)
+    if call is not None and call.entry is not None and not said:
+        if position is not None and isinstance(right, list | tuple):
+            got, expected = call.value, shown(right[position])
+        call.entry.expected = expected
+        said = call.doing()
+    doing = said[:1].upper() + said[1:] if call is None else said
+    return failed(
+        "wrong-answer",
+        f"{doing or 'What came'}: expected {expected}, got {shown(got)}.",
+        expected=expected,
+        got=shown(got),
+        advice="The transcript shows what led to it.",
+    )
+
+
+def _call_behind(got: object, right: object) -> tuple[Call | None, int | None]:
+    """The call whose answer is being judged; of a joint answer, the first call that answered wrongly."""
+    if _world is None:
+        return None, None
+    results, calls = _world.joint
+    if got is results and isinstance(right, list | tuple) and len(right) == len(calls):
+        for index, (value, wanted) in enumerate(zip(results, right, strict=True)):
+            if value != wanted:
+                return calls[index], index
+    return _world.call_that_gave(got), None
+
+
+class _Rewriter(ast.NodeTransformer):
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt | list[ast.stmt]:
+        test = node.test
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            return [self._call(value, node) for value in test.values]
+        return self._call(test, node)
+
+    def _call(self, test: ast.expr, node: ast.Assert) -> ast.stmt:
+        subject: ast.expr = ast.Constant(None)
+        if node.msg is not None:
+            no_arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+            subject = ast.Lambda(args=no_arguments, body=node.msg)
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            sign = ast.Constant(_OPERATORS[type(test.ops[0])])
+            name, arguments = "compare", [test.left, sign, test.comparators[0], subject]
+        else:
+            name, arguments = "hold", [test, subject]
+        call = ast.Call(func=ast.Name(f"{_PREFIX}{name}", ast.Load()), args=arguments, keywords=[])
+        return ast.fix_missing_locations(ast.copy_location(ast.Expr(call), node))
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    def get_code(self, fullname: str) -> CodeType:
+        source = self.get_data(self.path)
+        return compile(_Rewriter().visit(ast.parse(source)), self.path, "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module)[f"{_PREFIX}compare"] = compare
+        vars(module)[f"{_PREFIX}hold"] = hold
+        super().exec_module(module)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        file = self._folder / f"{fullname}.py"
+        if "." in fullname or not file.is_file():
+            return None
+        return importlib.util.spec_from_file_location(fullname, file, loader=_Loader(fullname, str(file)))
+
+
+def install(folder: Path) -> None:
+    """From now on, the modules of that folder are imported with their assertions rewritten."""
+    sys.meta_path.insert(0, _Finder(folder))

@@ -1,0 +1,314 @@
+"""One student process, as the supervisor holds it: its mail, its turns, and the guards in real time."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from kata.report.model import Failure, Place
+from kata.supervisor.failures import Inconclusive, ProcessFailed
+from kata.supervisor.spawner import Spawned, Spawner
+from kata.wire import (
+    FRAME_BYTES_MAX,
+    Answer,
+    Asking,
+    Call,
+    Cancel,
+    Deliver,
+    Farewell,
+    Idle,
+    Lines,
+    Load,
+    More,
+    Refusal,
+    Sleeping,
+    Turn,
+    WireError,
+    frame,
+)
+
+Mail = Load | Call | Cancel | Answer | Refusal | Farewell
+
+TURN_FRAMES_MAX = 64
+_DUMP_SECONDS = 0.5
+_DUMP_LINE = re.compile(rb'^  File "[^"\n]*/submission/([^"\n]{1,200})", line (\d{1,7}) in ([^\n]{1,200})$', re.MULTILINE)
+
+_encoder = msgspec.msgpack.Encoder()
+_turns = msgspec.msgpack.Decoder(Turn)
+
+
+class Node:
+    """A student process between two turns: what it waits for, and what waits for it."""
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        spawned: Spawned,
+        name: str,
+        call_seconds: float,
+        deadline: Callable[[], float],
+        keep_output: Callable[[bytes], None],
+        source_line: Callable[[str, int], str],
+    ) -> None:
+        self.name = name
+        self.mail: list[Mail] = []
+        self.state: Idle | Asking | Sleeping = Idle(None)
+        self.alive = True
+        self.protections = spawned.protections
+        self._spawner = spawner
+        self._spawned = spawned
+        self._call_seconds = call_seconds
+        self._deadline = deadline
+        self._keep_output = keep_output
+        self._source_line = source_line
+        self._pidfd = _pidfd(spawned.visible_pid)
+        self._buffer = bytearray()
+        spawned.channel.setblocking(False)
+        self._channel = spawned.channel.fileno()
+        self._poll = select.poll()
+        for descriptor in (self._channel, spawned.output, self._pidfd):
+            if descriptor is not None:
+                self._poll.register(descriptor, select.POLLIN)
+
+    # ------------------------------------------------------------ turns
+
+    def first_turn(self) -> None:
+        """A process speaks first: it says that it is idle, and only then is anything delivered."""
+        self.state = self._read_turn(min(time.monotonic() + self._call_seconds, self._deadline())).state  # type: ignore[assignment]
+
+    def due_ns(self) -> int | None:
+        """When it must have its turn by itself, on the monotonic clock; None when only mail wakes it."""
+        match self.state:
+            case Idle(timer_ns):
+                return timer_ns
+            case Sleeping(until_ns):
+                return until_ns
+            case _:
+                return None
+
+    def has_turn(self, monotonic_ns: int) -> bool:
+        """Whether it can run now: its time has come, or there is mail that it can take."""
+        due = self.due_ns()
+        if due is not None and due <= monotonic_ns:
+            return True
+        match self.state:
+            case Idle():
+                return bool(self.mail)
+            case Asking(number):
+                return any(isinstance(m, Answer | Refusal) and m.id == number for m in self.mail)
+            case _:
+                return False
+
+    def take_turn(self, monotonic_ns: int, wall_ns: int) -> list[Any]:
+        """Deliver what it can take, let it run until it waits, and return what it said.
+
+        Raises ProcessFailed when it is stuck, gone, or breaks the channel's rules.
+        """
+        mail, self.mail = self.mail, []
+        if isinstance(self.state, Asking):
+            number = self.state.id
+            self.mail = [m for m in mail if not (isinstance(m, Answer | Refusal) and m.id == number)]
+            mail = [m for m in mail if m not in self.mail]
+        elif isinstance(self.state, Sleeping):
+            self.mail, mail = mail, []
+        limit = min(time.monotonic() + self._call_seconds, self._deadline())
+        self._write(frame(_encoder.encode(Deliver(monotonic_ns, wall_ns, mail))), limit)
+        said: list[Any] = []
+        for _ in range(TURN_FRAMES_MAX):
+            turn = self._read_turn(limit)
+            said.extend(turn.messages)
+            if not isinstance(turn.state, More):
+                self.state = turn.state
+                return said
+        raise self._broken(f"one turn of more than {TURN_FRAMES_MAX} messages")
+
+    def farewell(self, statements: bool, monotonic_ns: int, wall_ns: int) -> list[Lines]:
+        """Ask a process that is about to be killed which lines it ran; nothing when it can't say."""
+        if not self.alive or not isinstance(self.state, Idle):
+            return []
+        self.mail = [Farewell(statements)]
+        try:
+            return [message for message in self.take_turn(monotonic_ns, wall_ns) if isinstance(message, Lines)]
+        except (ProcessFailed, Inconclusive):
+            return []
+
+    def destroy(self) -> int | None:
+        """Kill it and all that it started; its wait status where one is known. Idempotent."""
+        if not self.alive:
+            return None
+        self.alive = False
+        self._drain()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+        return self._spawner.destroy(self._spawned)
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the process has used so far, read from outside (Linux: another process's CPU clock)."""
+        try:
+            return time.clock_gettime((~self._spawned.visible_pid << 3) | 2)
+        except OSError as error:
+            raise Inconclusive("this system does not tell the CPU time of another process") from error
+
+    # ------------------------------------------------------------ the channel
+
+    def _write(self, data: bytes, limit: float) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._spawned.channel.send(view) :]
+            except BlockingIOError:
+                if time.monotonic() >= limit:
+                    raise self._stuck() from None
+                select.select([], [self._channel], [], 0.05)
+                self._drain()
+            except OSError:
+                raise self._gone() from None
+
+    def _read_turn(self, limit: float) -> Turn:
+        header = self._read(4, limit)
+        size = int.from_bytes(header, "big")
+        if size > FRAME_BYTES_MAX:
+            raise self._broken(f"a message of {size:,} bytes; at most {FRAME_BYTES_MAX:,} may cross")
+        try:
+            return _turns.decode(self._read(size, limit))
+        except (msgspec.MsgspecError, WireError, RecursionError, UnicodeDecodeError) as error:
+            raise self._broken(f"a malformed message ({type(error).__name__})") from None
+
+    def _read(self, size: int, limit: float) -> bytes:
+        while len(self._buffer) < size:
+            self._wait(limit)
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    def _wait(self, limit: float) -> None:
+        """Until something has come on the channel; output is read meanwhile, so that printing never blocks."""
+        ready = self._poll.poll(max(0.0, limit - time.monotonic()) * 1000)
+        if not ready:
+            raise self._stuck()
+        descriptors = {descriptor for descriptor, _ in ready}
+        if self._channel in descriptors:
+            try:
+                data = self._spawned.channel.recv(1 << 18)
+            except BlockingIOError:
+                data = None
+            except OSError:
+                data = b""
+            if data:
+                self._buffer += data
+                return
+            if data == b"":
+                raise self._gone()
+        if self._spawned.output in descriptors and not self._drain():
+            self._poll.unregister(self._spawned.output)
+        if self._pidfd is not None and self._pidfd in descriptors:
+            raise self._gone()
+        if time.monotonic() >= limit:
+            raise self._stuck()
+
+    def _drain(self) -> bool:
+        """Keep what was printed; False at the end of the stream."""
+        for _ in range(16):
+            try:
+                data = os.read(self._spawned.output, 1 << 16)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            self._keep_output(data)
+        return True
+
+    # ------------------------------------------------------------ how it can fail
+
+    def _stuck(self) -> ProcessFailed:
+        """It used more real time than its limit: find out where, then kill it."""
+        places = self._stack_dump()
+        self.destroy()
+        at = f" on line {places[-1].line} of {places[-1].file}" if places else ""
+        return ProcessFailed(
+            Failure(
+                kind="time-out",
+                message=f"The submission kept running without an answer and was stopped{at}.",
+                places=places,
+                advice="Look for a loop that never ends, or for work that grows much faster than its input.",
+            )
+        )
+
+    def _gone(self) -> ProcessFailed:
+        status = self.destroy()
+        how, advice = _ending(status)
+        return ProcessFailed(Failure(kind="exit", message=f"The submission's process ended by itself: {how}.", advice=advice))
+
+    def _broken(self, what: str) -> ProcessFailed:
+        self.destroy()
+        return ProcessFailed(
+            Failure(
+                kind="protocol",
+                message=f"The submission's process sent {what}.",
+                advice="Answers are plain data of reasonable size; only the interface's methods are needed.",
+            )
+        )
+
+    def _stack_dump(self) -> tuple[Place, ...]:
+        """Where the main thread is, innermost last; the student's own frames only."""
+        try:
+            os.kill(self._spawned.visible_pid, signal.SIGUSR2)
+        except OSError:
+            return ()
+        text = b""
+        until = time.monotonic() + _DUMP_SECONDS
+        while time.monotonic() < until and len(text) < 65_536:
+            if not select.select([self._spawned.dumps], [], [], 0.05)[0]:
+                if text:
+                    break
+                continue
+            part = os.read(self._spawned.dumps, 65_536)
+            if not part:
+                break
+            text += part
+        places = []
+        for file, line, function in _DUMP_LINE.findall(text)[:20]:
+            name = file.decode("utf-8", "replace")
+            places.append(
+                Place(
+                    file=name,
+                    line=int(line),
+                    function=function.decode("utf-8", "replace"),
+                    source=self._source_line(name, int(line)),
+                )
+            )
+        return tuple(reversed(places))
+
+
+def _pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where the system has none (macOS)."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
+
+
+def _ending(status: int | None) -> tuple[str, str]:
+    """How a process ended, and what to do about it."""
+    if status is None:
+        return "it closed its channel", "Don't close descriptors that you did not open."
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        name = signal.Signals(number).name if number in signal.Signals._value2member_map_ else str(number)
+        advice = {
+            "SIGKILL": "It went over a limit (memory, most likely) or killed itself.",
+            "SIGXCPU": "It used up its CPU time: look for a loop that never ends.",
+            "SIGSEGV": "It crashed the interpreter: very deep recursion or a huge structure does that.",
+        }.get(name, "Nothing in this exercise needs signals.")
+        return f"killed by {name}", advice
+    return (
+        f"exit status {os.WEXITSTATUS(status)}",
+        "Take out calls that end the process (`exit`, `os._exit`), and look for an error in the event loop.",
+    )

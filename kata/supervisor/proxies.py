@@ -1,0 +1,252 @@
+"""How graders hold what lives in a student process: modules, objects, methods, and calls that have begun.
+
+`cache.get("ada")` is a plain call; `cache.get.start("ada")` begins one and goes on. Every name on an object or a
+module is the student's, so what the toolkit itself offers stands beside the proxies: `together`, `settle`, `named`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from kata import wire
+from kata.supervisor.failures import StudentError, failed
+from kata.supervisor.transcript import Entry
+
+if TYPE_CHECKING:
+    from kata.supervisor.node import Node
+    from kata.supervisor.world import World
+
+
+class Call:
+    """A call that has begun. `done` tells whether it has ended, `error` how it failed, `answered_at` when (virtual s)."""
+
+    _count = 0
+
+    def __init__(self, world: World, node: Node, text: str, entry: Entry | None, *, alone: bool = False) -> None:
+        Call._count += 1
+        self.number = Call._count
+        self.node = node
+        self.entry = entry
+        self.alone = alone
+        """The grader waits for it and nothing else: what the submission asks meanwhile is told beside it."""
+        self.under_fault = False
+        self.done = False
+        self.error: StudentError | None = None
+        self.value: Any = None
+        self.answered_ns = 0
+        self._world = world
+        self._text = text
+
+    def result(self) -> Any:
+        """Let time pass until it has ended; its answer, or StudentError raised."""
+        self._world.wait_for([self])
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def cancel(self) -> None:
+        """Cancel its task in the student process, as a caller does that goes away."""
+        if not self.done:
+            self._world.note(f"{self._text} is cancelled")
+            self.node.mail.append(wire.Cancel(self.number))
+
+    @property
+    def answered_at(self) -> float:
+        """Virtual seconds from the run's beginning to the answer. AttributeError while there is none."""
+        if not self.done:
+            raise AttributeError(f"{self._text} has not been answered yet")
+        return self.answered_ns / 1_000_000_000
+
+    def doing(self) -> str:
+        return self._text
+
+    def outcome_text(self) -> str:
+        if self.error is not None:
+            return f"raised {self.error.type}: {wire.shown(self.error.message)[1:-1]}".rstrip(": ")
+        return wire.shown(self.value)
+
+    def finish(self, message: wire.Done | wire.Failed) -> None:
+        """Take in what the student process answered."""
+        if isinstance(message, wire.Failed):
+            self.error = StudentError(message.error, self._text)
+        else:
+            self.value = wire.Unpacker(lambda handle: self._world.resolve(self.node, handle)).unpack(message.value)
+        self.done = True
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+class Module:
+    """The submission's module in one student process: `student.CacheAside(...)` constructs there."""
+
+    def __init__(self, world: World, node: Node) -> None:
+        self._kata = (world, node)
+
+    def __getattr__(self, name: str) -> Method:
+        world, node = self._kata
+        return Method(world, node, 0, node.name, name)
+
+    @contextlib.contextmanager
+    def cpu(self) -> Iterator[Usage]:
+        """What is done inside costs `.seconds` of the process's CPU time, read from outside it."""
+        _, node = self._kata
+        usage, begun = Usage(), node.cpu_seconds()
+        yield usage
+        usage.seconds = node.cpu_seconds() - begun
+
+    def kill(self) -> None:
+        """`kill -9` of the process and all that it started. What it had in memory is gone."""
+        world, node = self._kata
+        world.note(f"{node.name or 'the process'} is killed", "fault")
+        node.destroy()
+
+
+class Usage:
+    """CPU seconds, known when the block has ended."""
+
+    seconds = 0.0
+
+
+class Object:
+    """An object in a student process. Every attribute is a method of it."""
+
+    def __init__(self, world: World, node: Node, number: int, name: str) -> None:
+        self._kata = (world, node, number)
+        self._kata_name = name
+
+    def __getattr__(self, name: str) -> Method:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        world, node, number = self._kata
+        return Method(world, node, number, self._kata_name, name)
+
+    def __repr__(self) -> str:
+        return self._kata_name
+
+
+class Method:
+    """A method of an object of a student process, or a name of its module."""
+
+    def __init__(self, world: World, node: Node, target: int, owner: str, name: str) -> None:
+        self._kata = (world, node, target)
+        self._owner = owner
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it, let time pass until it has answered, and return its answer. StudentError when it raises."""
+        call = self._begin(args, kwargs, alone=True)
+        result = call.result()
+        if isinstance(result, Object) and call.entry is not None and self._kata[2] == 0:
+            text = call.doing()
+            call.entry.text = lambda: f"{result} = {text}"
+            call.entry.result = ""
+        return result
+
+    def start(self, *args: Any, **kwargs: Any) -> Call:
+        """Begin the call and go on. It runs when something waits for it, or when the clock is advanced."""
+        return self._begin(args, kwargs, alone=False)
+
+    def each(self, items: Iterable[Any]) -> list[Any]:
+        """Call it once for each item, one after another, with a single message: cheap calls in bulk.
+
+        An item that is a tuple holds the arguments of its call. The answers in order; StudentError at the first that raises.
+        """
+        world, node, target = self._kata
+        tuples = [item if isinstance(item, tuple) else (item,) for item in items]
+        entry = Entry(world.now_ns, f"{self._label()} × {len(tuples)}", "call", node.name)
+        world.entries.append(entry)
+        call = Call(world, node, f"{self._label()} in a row", entry, alone=True)
+        world.begin_counting()
+        packed = [world.pack(args) for args in tuples]
+        world.start(call, wire.Call(call.number, target, self._name, packed, {}, each=True))
+        result: list[Any] = call.result()
+        return result
+
+    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, alone: bool) -> Call:
+        world, node, target = self._kata
+        shown = [_shown(world, arg) for arg in args] + [f"{name}={_shown(world, arg)}" for name, arg in kwargs.items()]
+        text = f"{self._label()}({', '.join(shown)})"
+        entry = Entry(world.now_ns, text, "call", node.name)
+        world.entries.append(entry)
+        call = Call(world, node, text, entry, alone=alone)
+        if alone:
+            world.begin_counting()
+        packed = [world.pack(arg) for arg in args]
+        named = {name: world.pack(arg) for name, arg in kwargs.items()}
+        world.start(call, wire.Call(call.number, target, self._name, packed, named))
+        return call
+
+    def _label(self) -> str:
+        return f"{self._owner}.{self._name}" if self._owner and self._kata[2] else self._name
+
+
+def target_of(proxy: Object) -> int:
+    """The number by which its process knows the object."""
+    return proxy._kata[2]
+
+
+def named(name: str, proxy: Object) -> Object:
+    """Show the object under that name in the transcript, and return it."""
+    proxy._kata_name = name
+    return proxy
+
+
+def settle(calls: Iterable[Call]) -> list[Call]:
+    """Let time pass until all of the calls have ended, well or not; the calls."""
+    begun = list(calls)
+    if begun:
+        begun[0]._world.wait_for(begun)
+    return begun
+
+
+def together(calls: Iterable[Call]) -> list[Any]:
+    """Let time pass until all of the calls have ended; their answers in order. The first error among them is raised."""
+    ended = settle(calls)
+    for call in ended:
+        if call.error is not None:
+            raise call.error
+    results = [call.value for call in ended]
+    if ended:
+        ended[0]._world.remember(results, ended)
+    return results
+
+
+class Raised:
+    """What a `raises` block caught."""
+
+    error: StudentError
+
+
+@contextlib.contextmanager
+def raises(*types: str) -> Iterator[Raised]:
+    """The block's call must raise an exception that has one of these names, or a base class that has."""
+    raised = Raised()
+    wanted = " or ".join(types)
+    try:
+        yield raised
+    except StudentError as error:
+        raised.error = error
+        if not set(types) & set(error.types):
+            raise failed(
+                "exception",
+                f"{error.doing} raised {error.type} where a correct system raises {wanted}.",
+                expected=f"{wanted} raised",
+                got=f"{error.type}: {error.message}",
+                places=error.places,
+                advice="Let the error that was met go on to the caller, or translate it as the statement says.",
+            ) from None
+    else:
+        raise failed(
+            "no-exception",
+            f"No error was raised where a correct system raises {wanted}.",
+            expected=f"{wanted} raised",
+            got="an answer, or nothing",
+            advice="An error that is swallowed looks like an answer to the caller.",
+        )
+
+
+def _shown(world: World, value: object) -> str:
+    return world.name_of(value) or wire.shown(value)

@@ -1,0 +1,179 @@
+"""Where student processes come from: one zygote, and for each process a fork that confines itself.
+
+The three ways to confine (`Confinement.mode`): `uid` in a container, `namespaces` in bubblewrap, `plain` in neither.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from kata.exercise import Limits
+from kata.student import orders
+from kata.student.confine import Confinement
+from kata.supervisor.failures import Inconclusive
+from kata.wire import Hello, WireError, read_frame
+
+Mode = Literal["uid", "namespaces", "plain"]
+
+UIDS = 64
+"""User ids that a run may use, counted from the job's `uid_base`."""
+
+_HELLO_SECONDS = 20.0
+_hellos = msgspec.msgpack.Decoder(Hello)
+
+
+class Spawned(msgspec.Struct, frozen=True):
+    """A student process that has confined itself and waits for its first turn."""
+
+    pid: int
+    """As the zygote sees it."""
+    visible_pid: int
+    """As this process sees it, for signals and for its CPU clock."""
+    channel: socket.socket
+    output: int
+    dumps: int
+    protections: tuple[str, ...]
+
+
+class Spawner:
+    """Starts, kills and cleans up student processes. `scratch` is a private folder for `plain` and `namespaces`."""
+
+    def __init__(self, mode: Mode, scratch: Path) -> None:
+        self.mode = mode
+        self._scratch = scratch
+        ours, theirs = socket.socketpair()
+        self._connection = ours
+        command, environment = self._command(theirs.fileno())
+        self._zygote = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=None,
+            pass_fds=(theirs.fileno(),),
+            cwd="/",
+        )
+        theirs.close()
+        self._limits = Limits()
+        self._uid_base = 0
+        self._count = 0
+
+    def _command(self, descriptor: int) -> tuple[list[str], dict[str, str]]:
+        arguments = ["-s", "-B", "-X", "utf8", "-m", "kata.student.zygote", str(descriptor)]
+        if self.mode == "namespaces":
+            from kata.supervisor.bubblewrap import zygote_command
+
+            return zygote_command(arguments)
+        environment = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+        return [sys.executable, *arguments], environment
+
+    def probe(self) -> tuple[str, ...]:
+        """What confines a student process here. Starts one and ends it, so it also tells that all this works."""
+        spawned = self.spawn(False, 0, 0)
+        self.destroy(spawned)
+        return spawned.protections
+
+    def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int, coverage: bool) -> None:
+        """Once a job: whom the processes will run, and within what."""
+        self._limits, self._uid_base = limits, uid_base
+        self._order(orders.Prepare(files, entry, coverage))
+
+    def spawn(self, coverage: bool, monotonic_ns: int, wall_ns: int) -> Spawned:
+        """A new student process. Inconclusive when it can't be confined: nobody is graded unconfined."""
+        confinement = self._confinement()
+        channel, theirs = socket.socketpair()
+        output, output_end = os.pipe()
+        dumps, dumps_end = os.pipe()
+        if hasattr(socket, "SO_PASSCRED"):
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        try:
+            reply = self._order(
+                orders.Spawn(confinement, coverage, monotonic_ns, wall_ns), (theirs.fileno(), output_end, dumps_end)
+            )
+        finally:
+            theirs.close()
+            os.close(output_end)
+            os.close(dumps_end)
+        for descriptor in (output, dumps):
+            os.set_blocking(descriptor, False)
+        hello, visible = self._hello(channel, reply.pid)
+        return Spawned(reply.pid, visible, channel, output, dumps, tuple(hello.protections))
+
+    def destroy(self, spawned: Spawned) -> int | None:
+        """Kill the process and all that it started; remove its files. Its wait status, where one is known."""
+        spawned.channel.close()
+        os.close(spawned.output)
+        os.close(spawned.dumps)
+        return self._order(orders.Destroy(spawned.pid)).status
+
+    def close(self) -> None:
+        """End the zygote, and with it every student process."""
+        self._connection.close()
+        try:
+            self._zygote.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._zygote.kill()
+            self._zygote.wait()
+
+    def _confinement(self) -> Confinement:
+        self._count += 1
+        # A directory and a uid are used again only after all others were: what a kill might have missed is long gone.
+        slot = self._count % UIDS
+        places = {"uid": f"/work/{slot}", "namespaces": "/work", "plain": str(self._scratch / f"node-{self._count}")}
+        return Confinement(
+            mode=self.mode,
+            directory=places[self.mode],
+            uid=self._uid_base + slot if self.mode == "uid" or (self.mode == "namespaces" and os.geteuid() == 0) else None,
+            memory_mib=self._limits.memory_mib,
+            processes=self._limits.processes,
+            cpu_seconds=int(self._limits.check_seconds) + 1,
+            file_mib=8,
+            tmpfs_mib=32,
+        )
+
+    def _order(self, order: orders.Order, descriptors: tuple[int, ...] = ()) -> orders.Reply:
+        try:
+            orders.send(self._connection, order, descriptors)
+            reply = orders.receive_reply(self._connection)
+        except (EOFError, OSError) as error:
+            raise Inconclusive(f"the zygote ended unexpectedly ({type(error).__name__})") from error
+        if reply.failure:
+            raise Inconclusive(f"a student process could not be started or ended: {reply.failure}")
+        return reply
+
+    def _hello(self, channel: socket.socket, pid: int) -> tuple[Hello, int]:
+        """The first frame, written before any student code ran; the kernel says which process wrote it."""
+        channel.settimeout(_HELLO_SECONDS)
+        visible = pid
+
+        def read_exactly(size: int) -> bytes:
+            nonlocal visible
+            data = b""
+            while len(data) < size:
+                part, ancillary, _, _ = channel.recvmsg(size - len(data), socket.CMSG_SPACE(12))
+                if not part:
+                    raise EOFError
+                for level, kind, content in ancillary:
+                    if (level, kind) == (socket.SOL_SOCKET, getattr(socket, "SCM_CREDENTIALS", None)):
+                        visible = struct.unpack("3i", content[:12])[0]
+                data += part
+            return data
+
+        try:
+            hello = _hellos.decode(read_frame(read_exactly))
+        except (EOFError, OSError, WireError, msgspec.MsgspecError) as error:
+            raise Inconclusive(f"a student process did not start ({type(error).__name__})") from error
+        if hello.failure:
+            raise Inconclusive(f"a student process could not be confined: {hello.failure}")
+        channel.setblocking(True)
+        if hasattr(socket, "SO_PASSCRED"):
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        return hello, visible

@@ -1,0 +1,511 @@
+"""The lockstep loop: one queue of events in virtual time, and every student process on it.
+
+    flush: every process that can run has its turn          (it runs until it waits)
+    then:  the earliest event happens                       (a fake's reply, a timer, a step of the grader)
+    ties:  in an order drawn from the seed
+
+Every process runs until it is idle; then this module decides what happens next. So time is virtual, concurrency is
+deterministic, and when every process is idle and the queue is empty, what still waits is a deadlock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import inspect
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Literal
+
+from kata.exercise import Limits
+from kata.report.model import Dependability, Line
+from kata.supervisor import proxies
+from kata.supervisor.failures import CheckFailed, ProcessFailed, failed
+from kata.supervisor.node import Node
+from kata.supervisor.spawner import Spawner
+from kata.supervisor.transcript import Entry, lines_of
+from kata.wire import (
+    Answer,
+    Ask,
+    Done,
+    Failed,
+    Handle,
+    Lines,
+    Load,
+    Packer,
+    Refusal,
+    Unpacker,
+    WireError,
+    error_of,
+    seconds_to_ns,
+    shown,
+)
+
+PATIENCE_SECONDS = 3_600
+"""Virtual time after which a call that is still unanswered counts as lost, though timers go on for ever."""
+
+EVENTS_MAX = 200_000
+"""Steps of one run, a guard against fakes and submissions that keep each other busy for ever."""
+
+
+class Refused(Exception):
+    """Raised by a fake: the student's call raises `error` there. Any other exception of a fake is our own fault."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Pause:
+    """`await pause(seconds)` in a fake: virtual time passes before it goes on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.nanoseconds = seconds_to_ns(seconds)
+
+    def __await__(self) -> Iterator[Pause]:
+        yield self
+
+
+class Exposure:
+    """An object of the grader that student code can call."""
+
+    def __init__(self, number: int, target: object, name: str) -> None:
+        self.target = target
+        self.name = name
+        self.methods: dict[str, bool] = {}
+        for attribute in dir(type(target)):
+            awaited = getattr(getattr(type(target), attribute), "_kata_remote", None)
+            if awaited is not None:
+                self.methods[attribute] = awaited
+        if not self.methods:
+            raise TypeError(f"{type(target).__name__} has no method marked @remote, so a student could not call it")
+        self.handle = Handle(number, name, self.methods)
+
+
+class Clock:
+    """The grader's hand on virtual time. Starts at 0; only this and waiting move it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the run began."""
+        return self._world.now_ns / 1_000_000_000
+
+    def advance(self, seconds: float) -> None:
+        """Let that much virtual time pass: all that falls due until then happens. 0 runs what is due now."""
+        self._world.advance(seconds_to_ns(seconds))
+
+    def step_wall(self, seconds: float) -> None:
+        """Set the wall clock forward or, if negative, back; the monotonic one does not move."""
+        self._world.wall_offset_ns += round(seconds * 1_000_000_000)
+        self._world.note(f"the wall clock is set {'forward' if seconds >= 0 else 'back'} by {abs(seconds):g} s", "fault")
+
+
+class World:
+    """One run of a check: its processes, its fakes, its clock, and the transcript of it all."""
+
+    def __init__(self, spawner: Spawner, limits: Limits, seed: int, submission: dict[str, bytes]) -> None:
+        self._spawner = spawner
+        self._limits = limits
+        self._submission = submission
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.clock = Clock(self)
+        self.now_ns = 0
+        self.wall_offset_ns = 0
+        self.coverage = False
+        self.executed: dict[str, set[int]] = {}
+        self.statements: dict[str, tuple[int, ...]] = {}
+        self.operations = self.answered = self.answers = self.wrong = 0
+        self.deadline = time.monotonic() + limits.check_seconds
+        self.runs = 0
+        self._output = bytearray()
+        self.output_cut = False
+        self._clear()
+
+    # ------------------------------------------------------------ a run's beginning and end
+
+    def begin(self, seed: str, coverage: bool) -> None:
+        """Start a check: everything fresh, and a real deadline for all of it."""
+        self.random = random.Random(seed)
+        self.coverage = coverage
+        self.deadline = time.monotonic() + self._limits.check_seconds
+        self.runs = 0
+        self._output.clear()
+        self.output_cut = False
+        self.reset()
+
+    def reset(self) -> None:
+        """A new run: every process killed, time at 0, an empty transcript. Faults must have ended."""
+        self.end()
+        self._clear()
+        self.runs += 1
+
+    def end(self) -> None:
+        """Kill every process; learn which lines each had run."""
+        for node in self.nodes:
+            if self.coverage:
+                self._collect(node.farewell(not self.statements, self._monotonic_ns(), self._wall_ns()))
+            node.destroy()
+
+    def _clear(self) -> None:
+        self.nodes: list[Node] = []
+        self.now_ns = 0
+        self.wall_offset_ns = 0
+        # What a clock shows at first is nobody's business; a submission that knows it knows nothing of the check.
+        self._monotonic_base_ns = self.random.randrange(1_000, 100_000) * 1_000_000_000
+        self._wall_base_ns = self.random.randrange(1_750_000_000, 1_900_000_000) * 1_000_000_000
+        self.entries: list[Entry] = []
+        self.faults = 0
+        self.calls: dict[int, proxies.Call] = {}
+        self.last: proxies.Call | None = None
+        self.joint: tuple[list[Any], list[proxies.Call]] = ([], [])
+        self._exposures: dict[int, Exposure] = {}
+        self._numbers: dict[int, int] = {}
+        self._queue: list[tuple[int, float, int, Callable[[], None]]] = []
+        self._serial = 0
+        self._events = 0
+        self._asked: Counter[str] = Counter()
+        self._names: Counter[str] = Counter()
+
+    def _collect(self, lines: list[Lines]) -> None:
+        for file in lines:
+            self.executed.setdefault(file.file, set()).update(file.executed)
+            if file.statements:
+                self.statements[file.file] = tuple(file.statements)
+
+    # ------------------------------------------------------------ what graders use
+
+    def student(self, name: str = "") -> proxies.Module:
+        """A fresh student process with the submission imported: its module. `name` stands in the transcript."""
+        node = self.spawn(name)
+        self.load(node)
+        return proxies.Module(self, node)
+
+    def load(self, node: Node) -> list[str]:
+        """Import the submission in a process; the public names that it defines. StudentError when it raises."""
+        call = proxies.Call(self, node, "importing the submission", None)
+        self._send(call, Load(call.number))
+        names: list[str] = call.result()
+        return names
+
+    def expose(self, target: object, name: str) -> Any:
+        """Let student code call the methods of `target` that are marked @remote; `name` stands in the transcript."""
+        number = self._numbers.get(id(target))
+        if number is None:
+            number = self._numbers[id(target)] = len(self._exposures) + 1
+            self._exposures[number] = Exposure(number, target, name)
+        return target
+
+    def note(self, text: str, kind: Literal["world", "fault"] = "world") -> None:
+        """A line in the transcript that is no call: what happens in the world around the submission."""
+        self.entries.append(Entry(self.now_ns, text, kind))
+
+    @contextlib.contextmanager
+    def fault(self, begins: str, ends: str) -> Iterator[None]:
+        """A fault is on: calls made meanwhile count for availability. The two texts stand in the transcript."""
+        self.note(begins, "fault")
+        self.faults += 1
+        try:
+            yield
+        finally:
+            self.faults -= 1
+            self.note(ends, "fault")
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Let `action` happen in that many virtual seconds."""
+        self._at(self.now_ns + seconds_to_ns(seconds), action)
+
+    def lines(self) -> tuple[tuple[Line, ...], int]:
+        """The transcript of this run, and how many lines were left out of it."""
+        return lines_of(self.entries)
+
+    def output(self) -> str:
+        """What the check's processes printed, up to the exercise's limit."""
+        return self._output.decode("utf-8", "replace")
+
+    def dependability(self) -> Dependability:
+        return Dependability(
+            operations=self.operations,
+            answered=self.answered,
+            answers=self.answers,
+            right=max(0, self.answers - self.wrong),
+        )
+
+    # ------------------------------------------------------------ processes
+
+    def spawn(self, name: str = "") -> Node:
+        """A fresh, confined process in which nothing has been imported yet."""
+        spawned = self._spawner.spawn(self.coverage, self._monotonic_ns(), self._wall_ns())
+        node = Node(
+            self._spawner,
+            spawned,
+            name,
+            self._limits.call_seconds,
+            lambda: self.deadline,
+            self._keep_output,
+            self.source_line,
+        )
+        self.nodes.append(node)
+        # A process speaks first: it says that it is idle, and only then is anything delivered.
+        node.first_turn()
+        return node
+
+    def source_line(self, file: str, line: int) -> str:
+        """That line of the submission, without its indentation; empty when there is none."""
+        lines = self._submission.get(file, b"").decode("utf-8", "replace").splitlines()
+        return lines[line - 1].strip()[:300] if 0 < line <= len(lines) else ""
+
+    def _keep_output(self, data: bytes) -> None:
+        room = self._limits.output_kib * 1024 - len(self._output)
+        self._output += data[: max(0, room)]
+        self.output_cut = self.output_cut or len(data) > room
+
+    # ------------------------------------------------------------ calls
+
+    def start(self, call: proxies.Call, message: Any) -> None:
+        """Have the call begin now; among all that happens now, in an order drawn from the seed."""
+        if self.faults:
+            self.operations += 1
+            call.under_fault = True
+        self._at(self.now_ns, lambda: self._send(call, message))
+
+    def _send(self, call: proxies.Call, message: Any) -> None:
+        if not call.node.alive:
+            raise failed("exit", f"{call.doing()}: the submission's process is gone.", advice="Look at what ended it.")
+        self.calls[call.number] = call
+        call.node.mail.append(message)
+
+    def _ended(self, call: proxies.Call) -> None:
+        call.answered_ns = self.now_ns
+        if call.entry is None:
+            return
+        self.answers += 1
+        if call.under_fault and call.error is None:
+            self.answered += 1
+        self.last = call
+        call.entry.result = call.outcome_text()
+        notes = [f"{count} {what}{'s' if count > 1 else ''}" for what, count in self._asked.items()] if call.alone else []
+        if call.answered_ns > call.entry.at_ns:
+            notes.append(f"after {(call.answered_ns - call.entry.at_ns) / 1e9:g} s")
+        call.entry.note = ", ".join(notes)
+
+    def remember(self, results: list[Any], calls: list[proxies.Call]) -> None:
+        """These calls gave these results: an assertion about the list is one about its calls."""
+        self.joint = (results, calls)
+
+    def call_that_gave(self, value: object) -> proxies.Call | None:
+        """The last call, if `value` is what it answered."""
+        return self.last if self.last is not None and self.last.value is value and self.last.error is None else None
+
+    def begin_counting(self) -> None:
+        """What the submission asks from here on is told beside the call that caused it."""
+        self._asked.clear()
+
+    # ------------------------------------------------------------ the loop
+
+    def run(self, done: Callable[[], bool], until_ns: int | None = None) -> None:
+        """Let things happen until `done()`, or until nothing more would happen by `until_ns`."""
+        self._flush()
+        while not done():
+            moment = self._next_moment()
+            if moment is None or (until_ns is not None and moment > until_ns):
+                return
+            self._events += 1
+            if self._events > EVENTS_MAX:
+                raise failed(
+                    "deadlock",
+                    f"After {EVENTS_MAX:,} steps the submission is still busy, and nothing was answered.",
+                    advice="Look for a loop that asks or sleeps again and again without ever getting further.",
+                )
+            self.now_ns = max(self.now_ns, moment)
+            self._happen()
+            self._flush()
+
+    def wait_for(self, calls: list[proxies.Call]) -> None:
+        """Until all of them are answered; a CheckFailed that names one that never will be."""
+        until = self.now_ns + PATIENCE_SECONDS * 1_000_000_000
+        self.run(lambda: all(call.done for call in calls), until)
+        for call in calls:
+            if not call.done:
+                raise self._lost(call, until)
+
+    def advance(self, nanoseconds: int) -> None:
+        """Let that much time pass."""
+        target = self.now_ns + nanoseconds
+        self.run(lambda: False, target)
+        self.now_ns = target
+        self._flush()
+
+    def _flush(self) -> None:
+        """Every process that can run has its turn, until none can."""
+        while True:
+            ready = [node for node in self.nodes if node.alive and node.has_turn(self._monotonic_ns())]
+            if not ready:
+                return
+            self._turn(ready[0] if len(ready) == 1 else self.random.choice(ready))
+
+    def _turn(self, node: Node) -> None:
+        for message in node.take_turn(self._monotonic_ns(), self._wall_ns()):
+            match message:
+                case Done() | Failed():
+                    call = self.calls.pop(message.id, None)
+                    if call is not None and call.node is node:
+                        self._answer(call, message)
+                case Ask():
+                    self._serve(node, message)
+                case _:
+                    pass
+
+    def _answer(self, call: proxies.Call, message: Done | Failed) -> None:
+        if isinstance(message, Failed) and message.protocol:
+            raise failed("protocol", f"{call.doing()}: its answer can't cross: {message.error.message}.", advice="Return plain data.")
+        try:
+            call.finish(message)
+        except WireError as error:
+            raise failed("protocol", f"{call.doing()}: its answer is {error}.", advice="Return plain data.") from None
+        self._ended(call)
+
+    def _next_timer(self) -> int | None:
+        dues = [due for node in self.nodes if node.alive and (due := node.due_ns()) is not None]
+        return min(dues) - self._monotonic_base_ns if dues else None
+
+    def _next_moment(self) -> int | None:
+        timer = self._next_timer()
+        event = self._queue[0][0] if self._queue else None
+        return min((moment for moment in (timer, event) if moment is not None), default=None)
+
+    def _happen(self) -> None:
+        """The earliest event of the queue, if it is due. A timer needs nothing but the time: `_flush` sees to it."""
+        if not self._queue or self._queue[0][0] > self.now_ns:
+            return
+        timer = self._next_timer()
+        if timer is not None and timer <= self.now_ns and self.random.random() < 0.5:
+            return
+        heapq.heappop(self._queue)[3]()
+
+    def _at(self, moment_ns: int, action: Callable[[], None]) -> None:
+        self._serial += 1
+        heapq.heappush(self._queue, (moment_ns, self.random.random(), self._serial, action))
+
+    def _monotonic_ns(self) -> int:
+        return self._monotonic_base_ns + self.now_ns
+
+    def _wall_ns(self) -> int:
+        return self._wall_base_ns + self.now_ns + self.wall_offset_ns
+
+    def _lost(self, call: proxies.Call, until: int) -> CheckFailed:
+        if call.entry is not None:
+            call.entry.result = "never answered"
+            call.entry.expected = "an answer"
+        if self._next_moment() is None:
+            why = "Everything waits, no timer is set, and nothing it asked for is outstanding"
+            advice = "Look for a lock, an event or a future that is never released or set on some path (an error, a cancel)."
+        else:
+            why = f"{PATIENCE_SECONDS / 3600:g} h of virtual time later timers still go on, but it has not been answered"
+            advice = "Look for a wait that some path never ends."
+        return failed("deadlock", f"{call.doing()} is never answered. {why}.", expected="an answer", got="none", advice=advice)
+
+    # ------------------------------------------------------------ what students ask
+
+    def _serve(self, node: Node, ask: Ask) -> None:
+        exposure = self._exposures.get(ask.target)
+        if exposure is None or ask.method not in exposure.methods:
+            raise ProcessFailed(
+                failed("protocol", "The submission called something that does not exist.", advice="Use the interface.").failure
+            )
+        unpacker = Unpacker(lambda handle: self.resolve(node, handle))
+        method = getattr(exposure.target, ask.method)
+        try:
+            args = [unpacker.unpack(arg) for arg in ask.args]
+            kwargs = {name: unpacker.unpack(value) for name, value in ask.kwargs.items()}
+        except WireError as error:
+            self._reply(node, Refusal(ask.id, error_of(TypeError(f"{exposure.name}.{ask.method} was given {error}"))))
+            return
+        self._asked[ask.method] += 1
+        entry = Entry(self.now_ns, f"{exposure.name}.{ask.method}({_arguments(args, kwargs)})", "student", node.name)
+        if not any(call.alone for call in self.calls.values()):
+            self.entries.append(entry)
+        try:
+            inspect.signature(method).bind(*args, **kwargs)
+        except TypeError as error:
+            self._refuse(node, ask, entry, TypeError(f"{exposure.name}.{ask.method}: {error}"))
+            return
+        try:
+            result = method(*args, **kwargs)
+        except Refused as refused:
+            self._refuse(node, ask, entry, refused.error)
+            return
+        if inspect.iscoroutine(result):
+            self._step(node, ask, entry, result)
+        else:
+            self._give(node, ask, entry, result)
+
+    def _step(self, node: Node, ask: Ask, entry: Entry, coroutine: Coroutine[Pause, None, object]) -> None:
+        """Run a fake's method on until it pauses or ends.
+
+        What it does last and the reply to it are one event: replies arrive in the order of their effects.
+        """
+        try:
+            pause = coroutine.send(None)
+        except StopIteration as end:
+            self._give(node, ask, entry, end.value)
+        except Refused as refused:
+            self._refuse(node, ask, entry, refused.error)
+        else:
+            self._at(self.now_ns + pause.nanoseconds, lambda: self._step(node, ask, entry, coroutine))
+
+    def _give(self, node: Node, ask: Ask, entry: Entry, result: object) -> None:
+        entry.result = shown(result)
+        self._close(entry)
+        self._reply(node, Answer(ask.id, self.pack(result)))
+
+    def _refuse(self, node: Node, ask: Ask, entry: Entry, error: Exception) -> None:
+        entry.result = f"raises {type(error).__name__}"
+        self._close(entry)
+        self._reply(node, Refusal(ask.id, error_of(error)))
+
+    def _close(self, entry: Entry) -> None:
+        if self.now_ns > entry.at_ns:
+            entry.note = f"after {(self.now_ns - entry.at_ns) / 1e9:g} s"
+
+    def _reply(self, node: Node, message: Answer | Refusal) -> None:
+        node.mail.append(message)
+
+    # ------------------------------------------------------------ values
+
+    def pack(self, value: object) -> Any:
+        return Packer(self._handle).pack(value)
+
+    def _handle(self, value: object) -> Handle | None:
+        if isinstance(value, proxies.Object):
+            return Handle(proxies.target_of(value), "", {}, home=True)
+        number = self._numbers.get(id(value))
+        return self._exposures[number].handle if number is not None else None
+
+    def resolve(self, node: Node, handle: Handle) -> object:
+        """The proxy for an object of a student process, or the fake that came back."""
+        if handle.home:
+            if handle.id not in self._exposures:
+                raise WireError("a handle to something that does not exist")
+            return self._exposures[handle.id].target
+        return proxies.Object(self, node, handle.id, self.fresh_name(handle.type))
+
+    def fresh_name(self, type_name: str) -> str:
+        """A display name for an object: its type's in snake case, numbered from the second on."""
+        words = "".join(f"_{c.lower()}" if c.isupper() else c for c in type_name).strip("_") or "object"
+        self._names[words] += 1
+        return words if self._names[words] == 1 else f"{words}_{self._names[words]}"
+
+    def name_of(self, target: object) -> str | None:
+        """The display name of an exposed fake."""
+        number = self._numbers.get(id(target))
+        return self._exposures[number].name if number is not None else None
+
+
+def _arguments(args: list[Any], kwargs: dict[str, Any]) -> str:
+    return ", ".join([shown(arg) for arg in args] + [f"{name}={shown(value)}" for name, value in kwargs.items()])

@@ -1,0 +1,437 @@
+"""What may cross between two processes, and how: frames with a size limit, and plain values inside them.
+
+A frame is a 4-byte big-endian length and that many bytes of msgpack. A value is data, never code: numbers, text, bytes,
+lists, tuples, sets, dicts; exceptions and dataclasses by name and content; and handles to objects that stay where
+they are. Everything is decoded by msgspec into the types below, so a malformed frame is one clear error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+import struct
+from collections.abc import Callable
+from typing import Annotated, Any, Union
+
+import msgspec
+from msgspec import Meta
+
+FRAME_BYTES_MAX = 1024 * 1024
+"""Between supervisor and student; the job and its events have limits of their own in `kata.protocol`."""
+
+ITEMS_MAX = 65_536
+DEPTH_MAX = 64
+TEXT_MAX = 2_000
+"""Characters of an exception's message that cross."""
+
+_HEADER = struct.Struct(">I")
+_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+
+ShortText = Annotated[str, Meta(max_length=TEXT_MAX)]
+Name = Annotated[str, Meta(max_length=200)]
+
+
+class WireError(Exception):
+    """A frame or a value that may not cross; the message says why, in words for the one who sent it."""
+
+
+# ---------------------------------------------------------------- frames
+
+
+def frame(payload: bytes, limit: int = FRAME_BYTES_MAX) -> bytes:
+    """The payload with its length before it. WireError when it is longer than `limit` bytes."""
+    if len(payload) > limit:
+        raise WireError(f"a message of {len(payload):,} bytes; at most {limit:,} may cross")
+    return _HEADER.pack(len(payload)) + payload
+
+
+def read_frame(read_exactly: Callable[[int], bytes], limit: int = FRAME_BYTES_MAX) -> bytes:
+    """Read one frame's payload with `read_exactly(size)`, which raises EOFError at the end of the stream.
+
+    WireError when the announced length is above `limit`; nothing of the payload has been read then.
+    """
+    (size,) = _HEADER.unpack(read_exactly(_HEADER.size))
+    if size > limit:
+        raise WireError(f"a message of {size:,} bytes was announced; at most {limit:,} may cross")
+    return read_exactly(size)
+
+
+# ---------------------------------------------------------------- values on the wire
+
+
+class _Tagged(msgspec.Struct, frozen=True, array_like=True, tag_field="wire", forbid_unknown_fields=True):
+    pass
+
+
+class Bytes(_Tagged, frozen=True, tag="b"):
+    """msgspec can't tell text from bytes in a union, so bytes are tagged."""
+
+    value: bytes
+
+
+class Sequence(_Tagged, frozen=True, tag="l"):
+    items: Annotated[list[Value], Meta(max_length=ITEMS_MAX)]
+
+
+class Tuple(_Tagged, frozen=True, tag="t"):
+    items: Annotated[list[Value], Meta(max_length=ITEMS_MAX)]
+
+
+class Set(_Tagged, frozen=True, tag="s"):
+    items: Annotated[list[Value], Meta(max_length=ITEMS_MAX)]
+    frozen: bool
+
+
+class Mapping(_Tagged, frozen=True, tag="m"):
+    items: Annotated[list[tuple[Value, Value]], Meta(max_length=ITEMS_MAX)]
+
+
+class BigInteger(_Tagged, frozen=True, tag="i"):
+    hexadecimal: Annotated[str, Meta(max_length=4_096, pattern="^-?[0-9a-f]+$")]
+
+
+class Frame(_Tagged, frozen=True, tag="f"):
+    """A line of the submission in a traceback."""
+
+    file: Name
+    line: int
+    function: Name
+    source: ShortText
+
+
+class Error(_Tagged, frozen=True, tag="e"):
+    """An exception: its type, the names of all its types from itself upwards, its message, its own frames."""
+
+    types: Annotated[list[Name], Meta(max_length=50, min_length=1)]
+    message: ShortText
+    frames: Annotated[list[Frame], Meta(max_length=50)]
+
+    @property
+    def type(self) -> str:
+        return self.types[0]
+
+
+class Fields(_Tagged, frozen=True, tag="d"):
+    """A dataclass, a named tuple or an enum's member, by its name and fields."""
+
+    type: Name
+    fields: Annotated[list[tuple[Name, Value]], Meta(max_length=200)]
+
+
+class Handle(_Tagged, frozen=True, tag="h"):
+    """An object that stays in the process that made it. `remote`: it is the receiver's own, coming back."""
+
+    id: int
+    type: Name
+    methods: dict[str, bool]
+    """Names of callable methods, each with whether the caller awaits it."""
+    home: bool = False
+
+
+Value = Union[  # noqa: UP007 - a string-free recursive alias can't be written with `|` here
+    None, bool, int, float, str, Bytes, Sequence, Tuple, Set, Mapping, BigInteger, Error, Fields, Handle
+]
+
+
+# ---------------------------------------------------------------- Python values
+
+
+class Record:
+    """A dataclass of the other side: its type's name, and its fields as attributes. Compares by both."""
+
+    __slots__ = ("_fields", "_type")
+
+    def __init__(self, _type: str, /, **fields: object) -> None:
+        object.__setattr__(self, "_type", _type)
+        object.__setattr__(self, "_fields", fields)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._fields[name]
+        except KeyError:
+            raise AttributeError(f"{self._type} has no field {name!r}") from None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and (self._type, self._fields) == (other._type, other._fields)
+
+    def __hash__(self) -> int:
+        return hash((self._type, tuple(self._fields)))
+
+    def __repr__(self) -> str:
+        return f"{self._type}({', '.join(f'{k}={shown(v)}' for k, v in self._fields.items())})"
+
+
+class Packer:
+    """Turns Python values into wire values. `handle(value)` makes a Handle for what isn't plain data, or returns None."""
+
+    def __init__(self, handle: Callable[[object], Handle | None]) -> None:
+        self._handle = handle
+
+    def pack(self, value: object, depth: int = 0) -> Value:
+        """WireError when it is nested too deeply, too long, or not plain data."""
+        kind = type(value)
+        if kind is bytes:
+            return Bytes(value)  # type: ignore[arg-type]
+        if value is None or kind is bool or kind is float:
+            return value  # type: ignore[return-value]
+        if kind is str:
+            return _clean(value)  # type: ignore[arg-type]
+        if kind is int:
+            return value if _INT_MIN <= value <= _INT_MAX else _big(value)  # type: ignore[operator, return-value, arg-type]
+        return self._pack_compound(value, depth)
+
+    def _pack_compound(self, value: Any, depth: int) -> Value:
+        if depth >= DEPTH_MAX:
+            raise WireError(f"a value nested deeper than {DEPTH_MAX} levels")
+        handle = self._handle(value)
+        if handle is not None:
+            return handle
+        if isinstance(value, enum.Enum):
+            return Fields(type(value).__name__[:200], [("name", _clean(value.name))])
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return self._fields(value, zip(value._fields, value, strict=True), depth)
+        if isinstance(value, dict):
+            return Mapping([(self.pack(k, depth + 1), self.pack(v, depth + 1)) for k, v in _bounded(value.items())])
+        for types, make in ((list, Sequence), (tuple, Tuple)):
+            if isinstance(value, types):
+                return make([self.pack(item, depth + 1) for item in _bounded(value)])
+        if isinstance(value, set | frozenset):
+            return Set([self.pack(item, depth + 1) for item in _bounded(value)], isinstance(value, frozenset))
+        if isinstance(value, bytearray | memoryview):
+            return Bytes(bytes(value))
+        if isinstance(value, Record):
+            return self._fields(value, value._fields.items(), depth, value._type)
+        if isinstance(value, BaseException):
+            return error_of(value)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return self._fields(value, ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value)), depth)
+        for plain in (bool, int, float, str, bytes):
+            if isinstance(value, plain):
+                return self.pack(plain(value), depth)
+        raise WireError(f"a {type(value).__name__} can't cross; plain data can")
+
+    def _fields(self, value: object, items: Any, depth: int, name: str = "") -> Fields:
+        return Fields((name or type(value).__name__)[:200], [(str(k)[:200], self.pack(v, depth + 1)) for k, v in items])
+
+
+class Unpacker:
+    """Turns wire values into Python values; `resolve(handle)` gives the object or proxy behind a Handle."""
+
+    def __init__(
+        self, resolve: Callable[[Handle], object], record: Callable[..., object] = Record
+    ) -> None:
+        self._resolve = resolve
+        self._record = record
+
+    def unpack(self, value: Value) -> Any:
+        """WireError when it can't be rebuilt: an unhashable key, a doubled one, an unknown handle."""
+        match value:
+            case Bytes():
+                return value.value
+            case Sequence():
+                return [self.unpack(item) for item in value.items]
+            case Tuple():
+                return tuple(self.unpack(item) for item in value.items)
+            case Mapping():
+                return self._mapping(value)
+            case Set():
+                return self._set(value)
+            case BigInteger():
+                return int(value.hexadecimal, 16)
+            case Fields():
+                return self._record(value.type, **{name: self.unpack(v) for name, v in value.fields})
+            case Handle():
+                return self._resolve(value)
+            case _:
+                return value
+
+    def _mapping(self, value: Mapping) -> dict[Any, Any]:
+        try:
+            result = {self.unpack(k): self.unpack(v) for k, v in value.items}
+        except TypeError:
+            raise WireError("a dict with a key that can't be hashed") from None
+        if len(result) != len(value.items):
+            raise WireError("a dict with the same key twice")
+        return result
+
+    def _set(self, value: Set) -> Any:
+        try:
+            return (frozenset if value.frozen else set)(self.unpack(item) for item in value.items)
+        except TypeError:
+            raise WireError("a set with an item that can't be hashed") from None
+
+
+def error_of(error: BaseException, frames: list[Frame] | None = None) -> Error:
+    """An exception as data; its own `__str__` may fail, and that is said instead."""
+    try:
+        message = str(error)
+    except Exception as broken:
+        message = f"(its message can't be shown: {type(broken).__name__})"
+    types = [kind.__name__[:200] for kind in type(error).__mro__ if kind is not object]
+    return Error(types[:50], _clean(message)[:TEXT_MAX], (frames or [])[-50:])
+
+
+def shown(value: object, limit: int = 160) -> str:
+    """`repr`, cut in the middle to `limit` characters, and whole: what a broken or huge value shows."""
+    if isinstance(value, str | bytes) and len(value) > limit:
+        head, tail = value[: limit // 2], value[-limit // 4 :]
+        return f"{head!r}…{tail!r} ({len(value):,} {'characters' if isinstance(value, str) else 'bytes'})"
+    if isinstance(value, list | tuple | set | frozenset | dict) and len(value) > 40:
+        head = ", ".join(shown(item, 40) for item, _ in zip(value, range(5), strict=False))
+        return f"{type(value).__name__} of {len(value):,}: {head}, …"[: limit + 40]
+    try:
+        text = repr(value)
+    except Exception as broken:
+        return f"<{type(value).__name__}, whose repr raised {type(broken).__name__}>"
+    return text if len(text) <= limit else f"{text[: limit * 3 // 4]}…{text[-limit // 5 :]}"
+
+
+def _clean(text: str) -> str:
+    """Lone surrogates can't be encoded; they become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return str(text).encode("utf-8", "replace").decode()
+    return text
+
+
+def _bounded(items: Any) -> Any:
+    if len(items) > ITEMS_MAX:
+        raise WireError(f"a collection of {len(items):,} items; at most {ITEMS_MAX:,} may cross")
+    return items
+
+
+def _big(value: int) -> BigInteger:
+    if value.bit_length() > 16_000:
+        raise WireError(f"an integer of {value.bit_length():,} bits; at most 16,000 may cross")
+    return BigInteger(format(value, "x"))
+
+
+def seconds_to_ns(seconds: float) -> int:
+    """Whole nanoseconds, rounded up, so that a timer is due when its moment has come."""
+    return math.ceil(seconds * 1_000_000_000) if math.isfinite(seconds) else 2**62
+
+
+# ---------------------------------------------------------------- supervisor and student
+
+
+class Load(_Tagged, frozen=True, tag="load"):
+    """Import the submission."""
+
+    id: int
+
+
+class Call(_Tagged, frozen=True, tag="call"):
+    """Call a method of an object that the student process holds; object 0 is the submission's module.
+
+    With `each`, `args` is a list of argument tuples: one call for each, one after another.
+    """
+
+    id: int
+    target: int
+    method: Name
+    args: list[Value]
+    kwargs: dict[str, Value]
+    each: bool = False
+
+
+class Cancel(_Tagged, frozen=True, tag="cancel"):
+    """Cancel the task of a call."""
+
+    id: int
+
+
+class Answer(_Tagged, frozen=True, tag="answer"):
+    """What the student process asked for."""
+
+    id: int
+    value: Value
+
+
+class Refusal(_Tagged, frozen=True, tag="refusal"):
+    """An ask that failed: the exception to raise."""
+
+    id: int
+    error: Error
+
+
+class Farewell(_Tagged, frozen=True, tag="farewell"):
+    """The process will be killed next: say which lines were run."""
+
+    statements: bool
+    """Also say which lines there are."""
+
+
+class Deliver(_Tagged, frozen=True, tag="deliver"):
+    """The supervisor's turn: the clocks' new time, and what has come."""
+
+    monotonic_ns: int
+    wall_ns: int
+    messages: list[Load | Call | Cancel | Answer | Refusal | Farewell]
+
+
+class Done(_Tagged, frozen=True, tag="done"):
+    id: int
+    value: Value
+
+
+class Failed(_Tagged, frozen=True, tag="failed"):
+    id: int
+    error: Error
+    protocol: bool = False
+    """The call itself was answered, but its answer can't cross."""
+
+
+class Ask(_Tagged, frozen=True, tag="ask"):
+    """Call a method of one of the grader's objects."""
+
+    id: int
+    target: int
+    method: Name
+    args: list[Value]
+    kwargs: dict[str, Value]
+
+
+class Lines(_Tagged, frozen=True, tag="lines"):
+    """Coverage of one file of the submission."""
+
+    file: Name
+    statements: Annotated[list[int], Meta(max_length=ITEMS_MAX)]
+    executed: Annotated[list[int], Meta(max_length=ITEMS_MAX)]
+
+
+class More(_Tagged, frozen=True, tag="more"):
+    """Another frame of this turn follows."""
+
+
+class Idle(_Tagged, frozen=True, tag="idle"):
+    """Everything waits; the next timer is due at this reading of the monotonic clock (None: there is none)."""
+
+    timer_ns: int | None
+
+
+class Asking(_Tagged, frozen=True, tag="asking"):
+    """Blocked in a plain call until that ask is answered."""
+
+    id: int
+
+
+class Sleeping(_Tagged, frozen=True, tag="sleeping"):
+    """Blocked in `time.sleep` until then."""
+
+    until_ns: int
+
+
+class Turn(_Tagged, frozen=True, tag="turn"):
+    """The student process's turn: what it has to say, and what it waits for."""
+
+    messages: list[Done | Failed | Ask | Lines]
+    state: More | Idle | Asking | Sleeping
+
+
+class Hello(_Tagged, frozen=True, tag="hello"):
+    """The first frame of a student process, sent before any student code: what confines it."""
+
+    protections: list[Name]
+    failure: ShortText = ""
