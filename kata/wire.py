@@ -320,6 +320,7 @@ class Load(_Tagged, frozen=True, tag="load"):
     """Import the submission."""
 
     id: int
+    coverage: bool
 
 
 class Call(_Tagged, frozen=True, tag="call"):

@@ -8,8 +8,8 @@ What a run changes:
 
 - An inconclusive run changes no score, no requirement and no count: it was our fault.
 - A run that was restricted to some requirements (`--only`) changes those requirements, and no score.
-- The best score counts in whatever sandbox it was made, and is marked with it; the same score in a sandbox that
-  is fit for grades replaces a practice score.
+- The best score counts in whatever sandbox it was made, and is marked with it; the same score in a sandbox
+  that is fit for grades replaces a practice score.
 - An attempt is a submission that differs from the one judged before it.
 """
 

@@ -396,10 +396,13 @@ def hostile(*texts: str) -> Report:
             return [foul(each, name) for each in value]
         return value
 
-    return msgspec.convert(foul(msgspec.to_builtins(report)), Report)
+    fouled = foul(msgspec.to_builtins(report))
+    fouled["sandbox"]["name"] = report.sandbox.name
+    return msgspec.convert(fouled, Report)
 
 
-_FIXED = {"outcome", "kind", "category", "name", "id", "started_at"}
+_FIXED = {"outcome", "kind", "category", "id"}
+"""Fields whose values the model fixes, and the authors' ids."""
 
 
 def hostile_everywhere() -> Report:

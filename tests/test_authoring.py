@@ -30,6 +30,7 @@ from kata.report.model import (
     SandboxInfo,
     SubmissionInfo,
 )
+from kata.sandbox.choose import choose
 from kata.submission import Submission
 
 ID = "28-lease-table"
@@ -518,6 +519,18 @@ def test_an_inconclusive_run_is_repeated_and_then_our_fault(exercise: Exercise, 
     assert [entry[:2] for entry in grade.graded].count(("loop", 5)) == 2
 
 
+def test_a_check_is_not_said_to_catch_nothing_when_a_wrong_submission_was_not_judged(
+    exercise: Exercise, grade: Grade
+) -> None:
+    for seed in range(3, 8):
+        grade.outcome["two_reads:one-read", seed] = "inconclusive"
+    grade.lost["constant"] = {"answers"}
+    edit(exercise.grader_folder / "wrong" / "constant.py", "answers, one-read", "answers")
+    grade.names = {p.read_bytes(): p.stem for p in exercise.grader_folder.glob("*/*.py")} | grade.names
+    severities = [finding.severity for finding in prove(exercise).findings]
+    assert severities == ["inconclusive"]
+
+
 def test_an_exercise_without_its_reference_is_not_run(exercise: Exercise, grade: Grade) -> None:
     (exercise.solution_folder / exercise.file).unlink()
     found = prove(exercise)
@@ -529,3 +542,18 @@ def test_an_exercise_without_its_reference_is_not_run(exercise: Exercise, grade:
 def test_an_exercise_named_twice_is_proved_once(exercise: Exercise, grade: Grade) -> None:
     found = check_exercises([exercise, exercise], None, seeds=1, first_seed=1)  # type: ignore[arg-type]
     assert [one.exercise for one in found] == [ID]
+
+
+# kata dev check: the real thing
+
+
+def test_a_new_exercise_is_proved_by_real_runs(exercise: Exercise) -> None:
+    launcher = choose("process", progress=lambda line: None, notice=lambda line: None)
+    (found,) = check_exercises([exercise], launcher, seeds=1, first_seed=11)
+    assert found.findings == ()
+    assert found.summary.stub_score == 0
+    assert found.summary.runs == 10
+    assert {
+        row.submission: {name for name, mark in row.marks.items() if mark == "lost"}
+        for row in found.summary.rows
+    } == LOST

@@ -19,9 +19,7 @@ from kata.sandbox.image import ImageState
 
 
 @pytest.fixture
-def course(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Course:
+def course(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Course:
     return Course(monkeypatch, tmp_path, capsys)
 
 
@@ -141,7 +139,9 @@ def test_a_fault_of_ours_is_kept_in_a_file_and_said_in_a_line(course: Course) ->
     assert course.launcher.started[0].closed
 
 
-def test_a_fault_can_be_kept_even_without_a_state_folder(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_can_be_kept_even_without_a_state_folder(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (course.here / "file").touch()
     monkeypatch.setenv("KATA_HOME", str(course.here / "file"))
     answer = course.kata("check", "1", str(course.submission("fault")))
@@ -382,7 +382,9 @@ def test_dev_check_says_what_to_mend(
 ) -> None:
     from kata.authoring.findings import ExerciseReport, Finding, Row, Summary
 
-    found = Finding(severity=severity or "error", file="a.py", line=3, message="It is odd.", remedy="Mend it.")  # type: ignore[arg-type]
+    found = Finding(
+        severity=severity or "error", file="a.py", line=3, message="It is odd.", remedy="Mend it."
+    )  # type: ignore[arg-type]
     row = Row(
         submission="forgets", named=frozenset({"counts"}), allowed=frozenset(), marks={"counts": "lost"}
     )

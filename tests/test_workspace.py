@@ -140,7 +140,15 @@ def test_rungs_are_opened_one_by_one_up_to_the_last(state: State) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff\xfe\x00", b"[]", b'{"format": 1, "exercises": {"01-toy": 7}}', b'{"format": "\xff"}', b"null"],
+    [
+        b"",
+        b"{",
+        b"\xff\xfe\x00",
+        b"[]",
+        b'{"format": 1, "exercises": {"01-toy": 7}}',
+        b'{"format": "\xff"}',
+        b"null",
+    ],
 )
 def test_progress_that_cannot_be_understood_is_set_aside(tmp_path: Path, content: bytes) -> None:
     notices: list[str] = []
@@ -201,7 +209,9 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "progress.json"]
 
 
-def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "file"
     path.write_text("before")
 

@@ -1,7 +1,8 @@
-"""A toy course, a sandbox and a judge that only pretend, and a student who types: for tests of the command line.
+"""A toy course, a sandbox and a judge that only pretend, and a student who types: to test the command line.
 
-What a submission earns stands in its own text: `met: counts bulk` names the requirements that are met. Of the words
-`ours`, `fault`, `interrupt` and `wait` the first makes the run inconclusive, and the others raise, interrupt, and hang.
+What a submission earns stands in its own text: `met: counts bulk` names the requirements that are met. Of the
+words `ours`, `fault`, `interrupt` and `wait` the first makes the run inconclusive, and the others raise,
+interrupt, and hang.
 """
 
 from __future__ import annotations
@@ -116,9 +117,7 @@ def fake_grade(
     see(Declared(checks=tuple((f"test_{r.id}", r.id, r.text) for r in asked)))
     see(Loaded(failure=None, output="", seconds=0.0))
     for requirement in asked:
-        outcome: Outcome = (
-            "inconclusive" if "ours" in text else "met" if requirement.id in met else "unmet"
-        )
+        outcome: Outcome = "inconclusive" if "ours" in text else "met" if requirement.id in met else "unmet"
         see(Started(id=f"test_{requirement.id}"))
         if "wait" in text:
             time.sleep(60)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kata.cli.console import Ticker, complain, dim, echo, notice, rich_console, short, style
+from kata.cli.console import Ticker, complain, dim, echo, notice, rich_console, short
 from kata.cli.options import (
     complete_requirement,
     exercise_argument,
@@ -168,8 +168,7 @@ def grade_once(request: Request, launcher: Launcher, connection: Connection) -> 
     seed = random.randint(1, DRAWN_SEED_MAX) if request.seed is None else request.seed
     submission = read_submission(request.path, request.exercise.file)
     if not request.quiet:
-        what = style(request.exercise.id, bold=True)
-        echo(f"{what} {dim(f'{short(request.path)} · {launcher.name} · seed {seed}')}", err=True)
+        echo(dim(f"Checking {short(request.path)} in {launcher.name}, seed {seed}"), err=True)
     with shown_live(request.exercise, quiet=request.quiet) as see:
         return grade(
             request.exercise,
@@ -206,7 +205,7 @@ def _renderer(quiet: bool) -> Callable[[Report], None]:
 
 def _what_changed(report: Report, change: Change) -> str:
     """A line on what the run meant for the student's progress, and what to do next."""
-    name, best, before = report.exercise.id, change.after.best, change.before.best
+    name = report.exercise.id
     if report.outcome == "inconclusive":
         return "This run was inconclusive and changed no score. `kata doctor` shows how the sandboxes do."
     if report.only:
@@ -215,10 +214,16 @@ def _what_changed(report: Report, change: Change) -> str:
         return f"Mend that first, then `kata check {name}` again."
     if report.outcome == "met":
         return f"Solved. `kata solution {name}` shows the reference to compare with."
-    if before and best and best.score > before.score:
-        return f"Best so far: {best.score}, up from {before.score}. `kata hint {name}` opens the next hint."
-    kept = f"Your best stays {best.score}. " if best and best.score > report.score else ""
-    return f"{kept}`kata hint {name}` opens the next hint."
+    return f"{_compared(report.score, change)}`kata hint {name}` opens the next hint."
+
+
+def _compared(score: int, change: Change) -> str:
+    best, before = change.after.best, change.before.best
+    if best and best.score > score:
+        return f"Your best stays {best.score}. "
+    if before and score > before.score:
+        return f"Your best so far, up from {before.score}. "
+    return ""
 
 
 def exit_status(report: Report) -> int:

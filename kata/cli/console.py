@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 INDENT = "  "
+HANGING = "      "
+PRACTICE = "* for practice: made where nothing is isolated"
 
 
 def colourless() -> bool:
@@ -46,19 +47,33 @@ def dim(text: str) -> str:
 
 def complain(message: str, remedy: str = "") -> None:
     """Say on stderr what was wrong, and on lines below it what to do next."""
-    echo(f"{style('kata:', 'red', bold=True)} {printable(message)}", err=True)
-    for line in printable(remedy).splitlines():
-        echo(f"      {line}", err=True)
+    echo(f"{style('kata:', 'red', bold=True)} {_hanging(message)}", err=True)
+    if remedy:
+        echo(f"{HANGING}{_hanging(remedy)}", err=True)
 
 
 def notice(text: str) -> None:
     """Say on stderr what a person should know, though it stops nothing."""
-    echo(f"{style('kata:', 'yellow')} {printable(text)}", err=True)
+    echo(f"{style('kata:', 'yellow')} {_hanging(text)}", err=True)
+
+
+def _hanging(text: str) -> str:
+    """The text to stand behind `kata: `; on a terminal it is wrapped at words."""
+    lines = printable(text).splitlines()
+    if sys.stderr.isatty():
+        from textwrap import TextWrapper
+
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        wrapper = TextWrapper(max(20, columns - len(HANGING)), break_long_words=False, break_on_hyphens=False)
+        lines = [part for line in lines for part in wrapper.wrap(line)]
+    return f"\n{HANGING}".join(lines)
 
 
 def show_markdown(text: str) -> None:
     """Print Markdown, indented: drawn on a terminal, and as it was written elsewhere."""
     if not sys.stdout.isatty():
+        from textwrap import indent
+
         echo(indent(text, INDENT))
         return
     from rich.markdown import Markdown

@@ -25,7 +25,7 @@ def command() -> int:
     """
     from kata.sandbox.choose import survey
 
-    ticker = Ticker()
+    ticker = Ticker(quiet=not sys.stderr.isatty())
     ticker("Looking around …")
     offers = survey()
     ticker.clear()

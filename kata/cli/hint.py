@@ -62,6 +62,6 @@ def _show(exercise: Exercise, name: str, used: int, opened: int) -> None:
 def _what_next(exercise: Exercise, name: str, opened: int) -> str:
     left = len(exercise.hints[name]) - opened
     if not left:
-        return f"All hints for {name} are open. `kata check {exercise.id} --only {name}` tries it alone."
+        return f"All hints for {name} are open. Try it alone:\n  kata check {exercise.id} --only {name}"
     more = "One more is" if left == 1 else f"{left} more are"
     return f"{more} locked: `kata hint {exercise.id} {name}`."

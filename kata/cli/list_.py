@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
 
-from kata.cli.console import dim, echo, style
+from kata.cli.console import PRACTICE, dim, echo, style
 from kata.cli.options import open_state
 from kata.workspace import Record
 
@@ -29,6 +28,8 @@ def command(as_json: bool) -> None:
     exercises = Catalog().all()
     records = open_state().records()
     if as_json:
+        import json
+
         rows = [_row(exercise, records.get(exercise.id, Record())) for exercise in exercises]
         echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -63,6 +64,8 @@ def _show(exercises: list[Exercise], records: dict[str, Record]) -> None:
             standing = _standing(records.get(exercise.id, Record()))
             echo(f"  {exercise.id:<{name_width}}  {exercise.title:<{title_width}}  {standing}")
         echo()
+    if any(record.best and not record.best.for_grades for record in records.values()):
+        echo(dim(PRACTICE))
     echo(dim(_next(exercises, records)))
 
 

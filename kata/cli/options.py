@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from kata.errors import UsageError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from kata.exercise import Exercise
     from kata.workspace import State
 
@@ -57,6 +57,8 @@ def _find_all(
 
 def known_requirement(exercise: Exercise, name: str) -> str:
     """The id of the requirement that is named, by its id. Raises UsageError with the nearest."""
+    from difflib import get_close_matches
+
     ids = [requirement.id for requirement in exercise.requirements]
     if name in ids:
         return name
@@ -69,6 +71,8 @@ def complete_exercise(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Exercises whose name begins so; when there is none, those that have it in their name."""
+    from click.shell_completion import CompletionItem
+
     from kata.catalog import Catalog
 
     wanted = incomplete.lower()
@@ -81,6 +85,8 @@ def complete_requirement(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Requirements of the exercise that stands on the line; nothing while there is none."""
+    from click.shell_completion import CompletionItem
+
     exercise = context.params.get("exercise") or _first_named(context)
     if exercise is None:
         return []

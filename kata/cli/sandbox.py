@@ -18,7 +18,7 @@ def command() -> None:
 @click.option(
     "--base",
     metavar="IMAGE",
-    help="Build on this image, which must have Python 3.11 or newer; `debian` makes one of Debian's packages, "
+    help="Build on this image, which needs Python 3.11 or newer; `debian` makes one of Debian's packages, "
     "where no registry can be reached. Without it: KATA_BASE_IMAGE, or the base of the last build.",
 )
 def build(base: str | None) -> None:

@@ -49,8 +49,8 @@ def _show(exercise: Exercise) -> None:
     from rich.syntax import Syntax
 
     console = rich_console()
-    console.print(Syntax(source, "python", theme="ansi_dark", background_color="default"))
+    console.print(Syntax(source, "python", theme="ansi_dark", background_color="default", word_wrap=True))
     console.rule(style="dim")
     console.print(Markdown(notes.read_text(encoding="utf-8")))
     echo()
-    echo(dim(f"From {short(reference)} and {short(notes)}."))
+    echo(dim(f"{short(reference)}\n{short(notes)}"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kata.cli.console import dim, echo, style
+from kata.cli.console import PRACTICE, dim, echo, style
 from kata.cli.options import open_state
 from kata.workspace import Record
 
@@ -87,3 +87,5 @@ def _show_sum(exercises: list[Exercise], records: dict[str, Record]) -> None:
         f"  {style(f'{solved} solved', 'green')}, {begun} begun, {len(exercises) - solved - begun} to go, "
         f"of {len(exercises)}."
     )
+    if any(record.best and not record.best.for_grades for record in records.values()):
+        echo(dim(f"  {PRACTICE}"))

@@ -157,6 +157,8 @@ def _saves(path: Path, pool: Pool) -> Iterator[None]:
     for changed in changes:
         if not changed:
             _heat(pool)
+        elif not path.exists():
+            continue  # most likely it is being replaced; if it stays away, that is seen at the next look
         yield
 
 

@@ -70,8 +70,8 @@ def write(report: Report, format: str, path: Path) -> None:
     data = face(report)
     try:
         _replace(path, data)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
             f"The report can't be written to {text.line(str(path))}: {reason}.",
             "Name a file in a folder that exists and that you may write to.",
@@ -82,7 +82,7 @@ def _replace(path: Path, data: bytes) -> None:
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(data)
         return
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(None, "it is a folder")
     fresh = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")

@@ -44,7 +44,7 @@ def _output(report: Report) -> str:
     rows += [
         f"availability: {words.availability(report.dependability)}",
         f"reliability: {words.reliability(report.dependability)}",
-        f"sandbox: {report.sandbox.name}, {words.stamp(report)}",
+        f"sandbox: {words.sandbox(report)}",
         f"replay: {text.line(report.replay)}",
     ]
     return "\n".join(row for row in rows if row)

@@ -1,7 +1,7 @@
 """The report as one HTML file that needs nothing else: no script, no link, no request.
 
 Its Content-Security-Policy allows nothing but the one style sheet that it carries (by hash), so even markup
-that slipped through could do nothing. What varies in a drawing (bars, dial, lanes) is SVG geometry, since inline
+that slipped through could do nothing. What varies in a drawing (bars, dial, lanes) is SVG geometry: inline
 styles are forbidden too.
 """
 
@@ -24,7 +24,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def html(report: Report) -> bytes:
     """The page as UTF-8."""
-    page = _environment().get_template("report.html.j2").render(report=report)
+    page = environment().get_template("report.html.j2").render(report=report)
     return page.encode()
 
 
@@ -34,7 +34,8 @@ def style_hash(style: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What templates are read and drawn with: everything that they show is made visible, then escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -18,6 +18,8 @@ from kata.report.transcript import Transcript
 
 STYLES: dict[Outcome, str] = {"met": "green", "unmet": "red", "inconclusive": "yellow", "skipped": "dim"}
 BAR_CHARS = 24
+OUTPUT_LINES = 20
+OUTPUT_CHARS = 400
 PRACTICE_STYLE = "bold yellow"
 
 # For a terminal whose encoding has none of these; anything else that it lacks is escaped.
@@ -106,8 +108,11 @@ def _whole(report: Report) -> Iterator[RenderableType]:
         yield Text()
         yield Text(category.capitalize(), "bold")
         for requirement in requirements:
-            yield from _requirement(report, requirement, seen)
+            yield from _requirement(report, requirement, seen, last=requirement is requirements[-1])
     yield Text()
+    if report.output and report.problem is None:
+        yield from _output(report.output, cut=False, title="While it was imported it printed")
+        yield Text()
     yield _foot(report)
 
 
@@ -153,7 +158,7 @@ def _problem(problem: Failure, output: str) -> Iterator[RenderableType]:
 
 
 def _requirement(
-    report: Report, requirement: RequirementResult, seen: list[CheckResult]
+    report: Report, requirement: RequirementResult, seen: list[CheckResult], *, last: bool
 ) -> Iterator[RenderableType]:
     style = STYLES[requirement.outcome]
     row = Table.grid(expand=True, padding=(0, 1, 0, 0))
@@ -173,7 +178,7 @@ def _requirement(
             yield Padding(Group(*_explain_once(requirement, check, seen)), (0, 0, 1, 4))
     commands = [(text.line(requirement.hint), "shows the next hint")] if requirement.hint else []
     commands.append((text.line(words.replay(report, requirement)), "replays this run exactly"))
-    yield Padding(_commands(commands), (0, 0, 1, 2))
+    yield Padding(_commands(commands), (0, 0, 0 if last else 1, 2))
 
 
 def _explain_once(
@@ -225,11 +230,16 @@ def _places(places: tuple[Place, ...]) -> Iterator[RenderableType]:
             yield Padding(Text(text.line(place.source.strip())), (0, 0, 0, 4))
 
 
-def _output(output: str, *, cut: bool) -> Iterator[RenderableType]:
-    yield Text("It printed" + (" (cut)" if cut else ""), "dim")
+def _output(output: str, *, cut: bool, title: str = "It printed") -> Iterator[RenderableType]:
+    yield Text(title + (" (cut)" if cut else ""), "dim")
     # A bar before each line: no printed line can look like one of ours, or like a command to a CI service.
-    for row in text.block(output).split("\n"):
-        yield _Barred(Text(row))
+    rows = text.block(output).split("\n")
+    for row in rows[:OUTPUT_LINES]:
+        yield _Barred(Text(row if len(row) <= OUTPUT_CHARS else row[:OUTPUT_CHARS] + "…"))
+    if len(rows) > OUTPUT_LINES:
+        yield Text(
+            f"… {text.plural(len(rows) - OUTPUT_LINES, 'more line')}, in the other formats …", "dim italic"
+        )
 
 
 class _Barred:
@@ -273,8 +283,6 @@ def _foot_rows(report: Report) -> Iterator[tuple[str, Text]]:
     yield "time", Text(f"{text.number(report.phases.total_seconds, 2)} s: " + " · ".join(times))
     for name, value in _unexecuted(report):
         yield name, Text(value)
-    if report.output and report.problem is None:
-        yield "on import", Text(f"it printed {text.line(report.output)}")
     yield "sandbox", _stamp(report)
     if report.sandbox.lacks:
         yield "", Text(f"does not isolate {text.line(', '.join(report.sandbox.lacks))}", "yellow")
@@ -296,8 +304,7 @@ def _unexecuted(report: Report) -> Iterator[tuple[str, str]]:
 
 def _stamp(report: Report) -> Text:
     sandbox = report.sandbox
-    row = Text(sandbox.name).append(", ")
-    row.append(words.stamp(report), "" if sandbox.for_grades else PRACTICE_STYLE)
+    row = Text().append(words.sandbox(report), "" if sandbox.for_grades else PRACTICE_STYLE)
     if sandbox.for_grades and sandbox.isolates:
         row.append(f"; isolates {text.line(', '.join(sandbox.isolates))}")
     if sandbox.image:

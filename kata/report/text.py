@@ -17,7 +17,7 @@ from kata.report.model import Report
 TAB = "    "
 NAME_CHARS = 12
 
-# Unicode's control, format, surrogate and separator characters, the default-ignorable ones (they draw nothing)
+# Unicode's control, format, surrogate and separator characters, those that draw nothing (default-ignorable),
 # and the non-characters. Written out, so that every version of Python escapes the same ones.
 _UNSEEN = re.compile(
     "["

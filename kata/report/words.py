@@ -45,6 +45,11 @@ def stamp(report: Report) -> str:
     return f"{PRACTICE}: this {sandbox.name} sandbox is not fit for grades"
 
 
+def sandbox(report: Report) -> str:
+    """The sandbox by name, and what the run is worth: `graded in docker`, `process, practice only: …`."""
+    return stamp(report) if report.sandbox.for_grades else f"{report.sandbox.name}, {stamp(report)}"
+
+
 def score(report: Report) -> str:
     """`68/100`; never a bare score when it is a practice one."""
     bare = f"{report.score}/{report.max_score}"
@@ -130,14 +135,14 @@ def stages(phases: Phases) -> list[tuple[str, float]]:
 
 def facts(report: Report) -> list[tuple[str, str]]:
     """How the run came about, as names and values on one line each; digests in full."""
-    sandbox, submission = report.sandbox, report.submission
+    box, submission = report.sandbox, report.submission
     rows = [
-        ("sandbox", f"{sandbox.name} ({stamp(report)})"),
-        ("isolates", ", ".join(sandbox.isolates) or "nothing"),
-        ("does not isolate", ", ".join(sandbox.lacks)),
-        ("protections", ", ".join(sandbox.protections)),
-        ("image", sandbox.image),
-        ("python", sandbox.python),
+        ("sandbox", sandbox(report)),
+        ("isolates", ", ".join(box.isolates) or "nothing"),
+        ("does not isolate", ", ".join(box.lacks)),
+        ("protections", ", ".join(box.protections)),
+        ("image", box.image),
+        ("python", box.python),
         ("submission", f"{submission.name} ({plural(submission.lines, 'line')} of code)"),
         ("submission digest", submission.digest),
         ("exercise digest", report.exercise.digest),

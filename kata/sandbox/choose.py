@@ -15,8 +15,8 @@ def choose(name: Choice, *, progress: Progress, notice: Progress) -> Launcher:
     """A launcher of the sandbox of that name, its image built if need be.
 
     `auto` is docker when a daemon answers, else bubblewrap when it works, else process. `progress` hears of
-    what takes long; `notice` of a choice that the person would want to know of. Raises SandboxUnavailable, but
-    for `auto` and `process`.
+    what takes long, `notice` of a choice that the person would want to know of. Raises SandboxUnavailable
+    when the sandbox asked for can't be had; `auto` always finds one.
     """
     if name == "auto":
         return _first_that_works(progress, notice)

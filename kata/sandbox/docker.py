@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import selectors
 import socket
+import ssl
 import struct
 import subprocess
 import time
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 PACKAGES = "/opt/kata"
 """Where the image keeps the packages that the supervisor runs on."""
 
-COMMAND = ("python3", "-s", "-P", "-B", "-m", "kata.supervisor", "--spawner", "uid")
+COMMAND = (
+    *("python3", "-s", "-P", "-B", "-X", "utf8"),
+    *("-m", "kata.supervisor", "--spawner", "uid", "--scratch", "/grader"),
+)
 """No user site, no current directory on the path, no bytecode; the environment is ours and names the path."""
 
 MEMORY_LIMIT = "512m"
@@ -54,6 +59,12 @@ EXIT_SECONDS = 10.0
 STDERR_BYTES_KEPT = 16 * 1024
 DRAIN_BYTES_MAX = 1024 * 1024
 RECEIVE_BYTES = 64 * 1024
+SEND_BYTES = 256 * 1024
+
+NOT_NOW = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket raises that may not wait as long as it would have to."""
+
+TRY_AGAIN = "Run it again; `kata doctor` shows whether the docker daemon is well."
 
 RUN_LABEL = "kata.run"
 HOST_LABEL = "kata.host"
@@ -367,15 +378,21 @@ class DockerConnection:
 
     def write(self, data: bytes) -> None:
         """Send bytes to its stdin. SandboxFailure when it has ended, or takes nothing for a minute."""
-        try:
-            self._socket.settimeout(WRITE_SECONDS)
-            self._socket.sendall(data)
-        except OSError as error:
-            self._ended = True
-            raise SandboxFailure(
-                f"The sandbox took no more input: {say(error)}.",
-                "Run it again; `kata doctor` looks for causes.",
-            ) from error
+        left = memoryview(data)
+        # Its output is taken meanwhile: where it ends, nobody would ever read what we write.
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            while left and not self._ended:
+                events = selector.select(WRITE_SECONDS)
+                if not events:
+                    raise SandboxFailure("The sandbox took no input for a minute.", TRY_AGAIN)
+                if events[0][1] & selectors.EVENT_READ:
+                    with suppress(TimeoutError):
+                        self._receive(0.0)
+                if events[0][1] & selectors.EVENT_WRITE:
+                    left = left[self._send(left[:SEND_BYTES]) :]
+        if left:
+            raise SandboxFailure("The sandbox ended before it had read all its input.", TRY_AGAIN)
 
     def read(self, size: int, timeout_seconds: float) -> bytes:
         """Up to `size` bytes of its stdout; b"" at its end. TimeoutError when none came in time."""
@@ -399,20 +416,28 @@ class DockerConnection:
             )
         return self._ending
 
+    def _send(self, data: memoryview) -> int:
+        """Send what the socket takes at once; how many bytes that were."""
+        self._socket.settimeout(0.0)
+        try:
+            return int(self._socket.send(data))
+        except NOT_NOW:
+            return 0
+        except OSError as error:
+            self._ended = True
+            raise SandboxFailure(f"The sandbox took no more input: {say(error)}.", TRY_AGAIN) from error
+
     def _receive(self, seconds: float) -> None:
+        """Take what comes within that time. TimeoutError when nothing does."""
         self._socket.settimeout(seconds)
         try:
             received = self._socket.recv(RECEIVE_BYTES)
-        except (TimeoutError, BlockingIOError):
+        except NOT_NOW:
             raise TimeoutError("The sandbox sent nothing in time.") from None
         except OSError as error:
-            # TLS says "nothing yet" in its own way, when it isn't allowed to wait.
-            if type(error).__name__ == "SSLWantReadError":
-                raise TimeoutError("The sandbox sent nothing in time.") from None
             self._ended = True
             raise SandboxFailure(
-                f"The connection to the docker daemon broke: {say(error)}.",
-                "See that it still runs, then try again.",
+                f"The connection to the docker daemon broke: {say(error)}.", TRY_AGAIN
             ) from error
         self._ended = not received
         self._frames.feed(received)

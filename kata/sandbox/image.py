@@ -54,6 +54,8 @@ SOURCES = (
     "wire.py",
 )
 """What of the kata package runs inside. No exercise, grader or solution may ever get into the image."""
+NOT_INSIDE = ("supervisor/bubblewrap.py",)
+"""What of these only other sandboxes use."""
 
 COMPILE = """\
 import compileall, importlib.util, os, py_compile, re, sys, sysconfig
@@ -165,8 +167,9 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     for source in SOURCES:
         path = root / source
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                yield f"kata/{file.relative_to(root).as_posix()}", file.read_bytes()
+            name = file.relative_to(root).as_posix()
+            if file.is_file() and "__pycache__" not in file.parts and name not in NOT_INSIDE:
+                yield f"kata/{name}", file.read_bytes()
 
 
 def _tag() -> str:
@@ -231,7 +234,7 @@ def _build(progress: Progress, asked: str | None, *, fresh: bool) -> str:
     if layer is None:
         layer = _build_packages(client, progress, base, base_id, packages)
     progress("Building the sandbox image (4/4): laying out kata")
-    labels = {**_labels(layer), "kata.packages": packages, "kata.version": kata.__version__}
+    labels = {"kata.base": base, "kata.packages": packages, "kata.version": kata.__version__}
     return str(_lay(client, packages, _tag(), labels, "kata", _sources())["Id"])
 
 
@@ -404,4 +407,5 @@ def _bootstrap(client: APIClient) -> None:
         archive.seek(0)
         repository, _, tag = DEBIAN_BASE.partition(":")
         with engine("import the base image", SandboxUnavailable):
-            client.import_image_from_stream(archive, repository=repository, tag=tag)
+            # Not `import_image_from_stream`, which says chunked and sends a file with its length.
+            client.import_image(src=archive, repository=repository, tag=tag)

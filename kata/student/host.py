@@ -20,13 +20,12 @@ import sys
 import threading
 import traceback
 from types import CodeType, FrameType, ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kata.student import clock
 from kata.student.confine import Confinement, confine
-from kata.student.coverage import Tracer
 from kata.student.loop import LockstepLoop
 from kata.wire import (
     FRAME_BYTES_MAX,
@@ -59,6 +58,9 @@ from kata.wire import (
     read_frame,
     seconds_to_ns,
 )
+
+if TYPE_CHECKING:
+    from kata.student.coverage import Tracer
 
 FOLDER = "submission"
 """The submission's files stand in a folder of that name, in the process's own directory."""
@@ -189,6 +191,9 @@ class Host:
                     self._send(lines)
 
     def _load(self, message: Load) -> None:
+        if self._tracer is not None and not message.coverage:
+            self._tracer.stop()
+            self._tracer = None
         path = os.path.join(self._folder, self._entry)
         name = self._entry.removesuffix(".py")
         sys.path.insert(0, self._folder)

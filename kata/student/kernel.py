@@ -7,6 +7,7 @@ import ctypes
 import os
 import platform
 import sys
+from contextlib import suppress
 
 LINUX = sys.platform == "linux"
 MACHINE = platform.machine().lower()
@@ -14,7 +15,6 @@ MACHINE = platform.machine().lower()
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
-PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
@@ -44,6 +44,10 @@ _CLONE = {"x86_64": 56, "aarch64": 220}
 # PyDLL keeps the interpreter's lock, so that nothing else of this process runs in the middle of a `clone`.
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+if LINUX:
+    # Found now, in the zygote, rather than in every child.
+    for _name in ("prctl", "mount", "capset", "capget"):
+        getattr(_libc, _name)
 
 
 def prctl(option: int, *arguments: int | ctypes.Array[ctypes.c_char] | ctypes.Structure) -> int:
@@ -98,23 +102,20 @@ def clone_process(namespaces: int) -> int:
     return pid
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, also those that a new program or an ambient set could bring back.
+def empty_bounding_set() -> None:
+    """Let no program that this process or a child starts bring a capability back.
 
-    The bounding set can be emptied only by who has CAP_SETPCAP; elsewhere no_new_privs makes it meaningless.
+    Only who has CAP_SETPCAP can; elsewhere nothing happens, and no_new_privs does the same.
     """
-    for capability in range(64):
-        try:
-            if prctl(PR_CAPBSET_READ, capability):
-                prctl(PR_CAPBSET_DROP, capability)
-        except OSError:
-            break
-    try:
-        prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-    except OSError as error:
-        raise OSError(error.errno, "the ambient capabilities can't be cleared") from error
-    header, none = _capability_header(), (ctypes.c_uint32 * 6)()
-    _checked(_libc.capset(header, none))
+    with suppress(OSError):
+        for capability in range(64):
+            prctl(PR_CAPBSET_DROP, capability)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this process, the ambient ones included. OSError when one is left."""
+    prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    _checked(_libc.capset(_capability_header(), (ctypes.c_uint32 * 6)()))
     if any(capabilities()):
         raise OSError("capabilities are left")
 

@@ -45,10 +45,14 @@ def version() -> int:
 
 
 def readable() -> tuple[str, ...]:
-    """The directories that a Python program reads: the system's, and those of this interpreter."""
-    interpreter = [os.path.realpath(path) for path in (sys.base_prefix, sys.prefix, *sys.path) if path]
-    paths = dict.fromkeys([*_SYSTEM, *interpreter])
-    return tuple(path for path in paths if path != "/" and os.path.exists(path))
+    """The directories that a Python program reads: the system's, and those of this interpreter; none inside
+    another."""
+    wanted = (*_SYSTEM, sys.base_prefix, sys.prefix, *(path for path in sys.path if path))
+    chosen: list[str] = []
+    for path in sorted({os.path.realpath(path) for path in wanted if os.path.exists(path)}, key=len):
+        if path != "/" and not any(path.startswith(f"{other}/") for other in chosen):
+            chosen.append(path)
+    return tuple(chosen)
 
 
 def restrict(own: str, readable: tuple[str, ...]) -> bool:

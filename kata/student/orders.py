@@ -25,9 +25,6 @@ class Spawn(msgspec.Struct, frozen=True, array_like=True, tag="spawn"):
     """Start a student process. Three descriptors come with it: its channel, its output, its stack dumps."""
 
     confinement: Confinement
-    coverage: bool
-    monotonic_ns: int
-    wall_ns: int
 
 
 class Destroy(msgspec.Struct, frozen=True, array_like=True, tag="destroy"):

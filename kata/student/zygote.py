@@ -15,9 +15,12 @@ import os
 import signal
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 from kata.student import clock, confine, host, orders
-from kata.student.coverage import Tracer
+
+if TYPE_CHECKING:
+    from kata.student.coverage import Tracer
 
 
 class Zygote:
@@ -50,7 +53,11 @@ class Zygote:
         match order:
             case orders.Prepare():
                 self.prepared = order
-                self.tracer = Tracer() if order.coverage else None
+                if order.coverage:
+                    # Imported only now: the package is large, and every child would pay for its pages.
+                    from kata.student.coverage import Tracer
+
+                    self.tracer = Tracer()
                 return orders.Reply()
             case orders.Spawn():
                 return orders.Reply(pid=self.spawn(order, descriptors))
@@ -82,11 +89,7 @@ class Zygote:
         sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         faulthandler.register(signal.SIGUSR2, file=dumps, all_threads=False)
-        clock.set_time(order.monotonic_ns, order.wall_ns)
         connection = socket.socket(fileno=channel)
-        if self.tracer is not None and not order.coverage:
-            self.tracer.stop()
-            self.tracer = None
         host.run(connection, order.confinement, self.prepared.files, self.prepared.entry, self.tracer)
 
 

@@ -123,16 +123,17 @@ def _namespaces(bwrap: str) -> list[str]:
         capabilities = _ROOT_CAPABILITIES
     else:
         options += ["--unshare-user"]
-        options += ["--disable-userns"] if _version(bwrap) >= _VERSION_WITHOUT_USER_NAMESPACES else []
+        options += ["--disable-userns"] if version(bwrap) >= _VERSION_WITHOUT_USER_NAMESPACES else []
     for capability in capabilities:
         options += ["--cap-add", capability]
     return options
 
 
 @functools.cache
-def _version(bwrap: str) -> tuple[int, ...]:
+def version(bwrap: str) -> tuple[int, ...]:
+    """Which bubblewrap that is, as in (0, 8, 0)."""
     answer = subprocess.run([bwrap, "--version"], capture_output=True, text=True, timeout=10, check=False)
-    return tuple(int(number) for number in re.findall(r"\d+", answer.stdout)[:2])
+    return tuple(int(number) for number in re.findall(r"\d+", answer.stdout)[:3])
 
 
 def _executable() -> str:

@@ -8,10 +8,12 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from kata.exercise import Limits
 from kata.report.model import Failure, Place
 from kata.supervisor.failures import Inconclusive, ProcessFailed
 from kata.supervisor.spawner import Spawned, Spawner
@@ -38,10 +40,58 @@ Mail = Load | Call | Cancel | Answer | Refusal | Farewell
 
 TURN_FRAMES_MAX = 64
 _DUMP_SECONDS = 0.5
+_LOOK_AGAIN_SECONDS = 0.1
+_BLOCKED_SECONDS = 2.0
+_WALL_FACTOR = 6
 _DUMP_LINE = re.compile(rb'^  File "[^"\n]*/submission/([^"\n]{1,200})", line (\d{1,7}) in ([^\n]{1,200})$', re.MULTILINE)
 
 _encoder = msgspec.msgpack.Encoder()
 _turns = msgspec.msgpack.Decoder(Turn)
+
+
+class Guard:
+    """Real limits, for what is stuck. They count CPU time, so that a busy machine makes nobody late.
+
+    A turn is over its limit when it has used `call_seconds` of CPU, or when it is blocked for good: it neither runs nor
+    uses any CPU. A check is over its own when its processes together have used `check_seconds`. Wall time is the last
+    resort, many times as long.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._spent = 0.0
+        self._check_began = self._turn_began = self._moved_at = time.monotonic()
+        self._turn_cpu = self._seen_cpu = 0.0
+
+    def begin_check(self) -> None:
+        self._spent = 0.0
+        self._check_began = time.monotonic()
+
+    def begin_turn(self, cpu: float | None) -> None:
+        self._turn_began = self._moved_at = time.monotonic()
+        self._turn_cpu = self._seen_cpu = cpu or 0.0
+
+    def spend(self, cpu: float | None) -> None:
+        """A process of the check has ended, and had used that much."""
+        self._spent += cpu or 0.0
+
+    def is_over(self, cpu: float | None, running: bool) -> bool:
+        """Whether the present turn must be ended; asked while waiting for it."""
+        now = time.monotonic()
+        if now - self._turn_began > self._limits.call_seconds * _WALL_FACTOR or self.check_is_over():
+            return True
+        if cpu is None:
+            return now - self._turn_began > self._limits.call_seconds
+        if running or cpu - self._seen_cpu > 0.001:
+            self._moved_at, self._seen_cpu = now, cpu
+        used = cpu - self._turn_cpu
+        blocked = now - self._moved_at > min(_BLOCKED_SECONDS, self._limits.call_seconds)
+        return used > self._limits.call_seconds or blocked or self._spent + cpu > self._limits.check_seconds
+
+    def check_is_over(self) -> bool:
+        """Whether the whole check has taken too long, whoever is to blame."""
+        wall = time.monotonic() - self._check_began
+        return self._spent > self._limits.check_seconds or wall > self._limits.check_seconds * _WALL_FACTOR
 
 
 class Node:
@@ -52,8 +102,7 @@ class Node:
         spawner: Spawner,
         spawned: Spawned,
         name: str,
-        call_seconds: float,
-        deadline: Callable[[], float],
+        guard: Guard,
         keep_output: Callable[[bytes], None],
         source_line: Callable[[str, int], str],
     ) -> None:
@@ -64,8 +113,7 @@ class Node:
         self.protections = spawned.protections
         self._spawner = spawner
         self._spawned = spawned
-        self._call_seconds = call_seconds
-        self._deadline = deadline
+        self._guard = guard
         self._keep_output = keep_output
         self._source_line = source_line
         self._pidfd = _pidfd(spawned.visible_pid)
@@ -81,7 +129,11 @@ class Node:
 
     def first_turn(self) -> None:
         """A process speaks first: it says that it is idle, and only then is anything delivered."""
-        self.state = self._read_turn(min(time.monotonic() + self._call_seconds, self._deadline())).state  # type: ignore[assignment]
+        self._guard.begin_turn(self.cpu_seconds_or_none())
+        turn = self._read_turn()
+        if isinstance(turn.state, More):
+            raise self._broken("a first message that is no turn")
+        self.state = turn.state
 
     def due_ns(self) -> int | None:
         """When it must have its turn by itself, on the monotonic clock; None when only mail wakes it."""
@@ -118,11 +170,11 @@ class Node:
             mail = [m for m in mail if m not in self.mail]
         elif isinstance(self.state, Sleeping):
             self.mail, mail = mail, []
-        limit = min(time.monotonic() + self._call_seconds, self._deadline())
-        self._write(frame(_encoder.encode(Deliver(monotonic_ns, wall_ns, mail))), limit)
+        self._guard.begin_turn(self.cpu_seconds_or_none())
+        self._write(frame(_encoder.encode(Deliver(monotonic_ns, wall_ns, mail))))
         said: list[Any] = []
         for _ in range(TURN_FRAMES_MAX):
-            turn = self._read_turn(limit)
+            turn = self._read_turn()
             said.extend(turn.messages)
             if not isinstance(turn.state, More):
                 self.state = turn.state
@@ -139,61 +191,67 @@ class Node:
         except (ProcessFailed, Inconclusive):
             return []
 
-    def destroy(self) -> int | None:
-        """Kill it and all that it started; its wait status where one is known. Idempotent."""
+    def destroy(self) -> None:
+        """Kill it and all that it started. Idempotent."""
         if not self.alive:
-            return None
+            return
+        self._end()
+        self._spawner.destroy(self._spawned)
+
+    def _end(self) -> None:
         self.alive = False
+        self._guard.spend(self.cpu_seconds_or_none())
         self._drain()
         if self._pidfd is not None:
             os.close(self._pidfd)
-        return self._spawner.destroy(self._spawned)
 
     def cpu_seconds(self) -> float:
         """CPU time that the process has used so far, read from outside (Linux: another process's CPU clock)."""
+        seconds = self.cpu_seconds_or_none()
+        if seconds is None:
+            raise Inconclusive("this system does not tell the CPU time of another process")
+        return seconds
+
+    def cpu_seconds_or_none(self) -> float | None:
+        """The same; None where the system does not tell."""
         try:
             return time.clock_gettime((~self._spawned.visible_pid << 3) | 2)
-        except OSError as error:
-            raise Inconclusive("this system does not tell the CPU time of another process") from error
+        except OSError:
+            return None
 
     # ------------------------------------------------------------ the channel
 
-    def _write(self, data: bytes, limit: float) -> None:
+    def _write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
             try:
                 view = view[self._spawned.channel.send(view) :]
             except BlockingIOError:
-                if time.monotonic() >= limit:
-                    raise self._stuck() from None
+                self._check()
                 select.select([], [self._channel], [], 0.05)
                 self._drain()
             except OSError:
                 raise self._gone() from None
 
-    def _read_turn(self, limit: float) -> Turn:
-        header = self._read(4, limit)
-        size = int.from_bytes(header, "big")
+    def _read_turn(self) -> Turn:
+        size = int.from_bytes(self._read(4), "big")
         if size > FRAME_BYTES_MAX:
             raise self._broken(f"a message of {size:,} bytes; at most {FRAME_BYTES_MAX:,} may cross")
         try:
-            return _turns.decode(self._read(size, limit))
+            return _turns.decode(self._read(size))
         except (msgspec.MsgspecError, WireError, RecursionError, UnicodeDecodeError) as error:
             raise self._broken(f"a malformed message ({type(error).__name__})") from None
 
-    def _read(self, size: int, limit: float) -> bytes:
+    def _read(self, size: int) -> bytes:
         while len(self._buffer) < size:
-            self._wait(limit)
+            self._wait()
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         return data
 
-    def _wait(self, limit: float) -> None:
+    def _wait(self) -> None:
         """Until something has come on the channel; output is read meanwhile, so that printing never blocks."""
-        ready = self._poll.poll(max(0.0, limit - time.monotonic()) * 1000)
-        if not ready:
-            raise self._stuck()
-        descriptors = {descriptor for descriptor, _ in ready}
+        descriptors = {descriptor for descriptor, _ in self._poll.poll(_LOOK_AGAIN_SECONDS * 1000)}
         if self._channel in descriptors:
             try:
                 data = self._spawned.channel.recv(1 << 18)
@@ -210,8 +268,19 @@ class Node:
             self._poll.unregister(self._spawned.output)
         if self._pidfd is not None and self._pidfd in descriptors:
             raise self._gone()
-        if time.monotonic() >= limit:
+        self._check()
+
+    def _check(self) -> None:
+        if self._guard.is_over(self.cpu_seconds_or_none(), self._is_running()):
             raise self._stuck()
+
+    def _is_running(self) -> bool:
+        """Whether the system would run it if it had a core to spare; True where the system does not tell."""
+        try:
+            stat = Path(f"/proc/{self._spawned.visible_pid}/stat").read_bytes()
+        except OSError:
+            return True
+        return stat.rpartition(b")")[2].split()[:1] == [b"R"]
 
     def _drain(self) -> bool:
         """Keep what was printed; False at the end of the stream."""
@@ -242,8 +311,8 @@ class Node:
         )
 
     def _gone(self) -> ProcessFailed:
-        status = self.destroy()
-        how, advice = _ending(status)
+        self._end()
+        how, advice = _ending(self._spawner.destroy_and_wait(self._spawned))
         return ProcessFailed(Failure(kind="exit", message=f"The submission's process ended by itself: {how}.", advice=advice))
 
     def _broken(self, what: str) -> ProcessFailed:

@@ -10,8 +10,9 @@ import socket
 import struct
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,7 +27,10 @@ Mode = Literal["uid", "namespaces", "plain"]
 UIDS = 64
 """User ids that a run may use, counted from the job's `uid_base`."""
 
-_HELLO_SECONDS = 20.0
+UID_BASE_OF_PROBES = 0x3FFFFFC0
+"""Before a job is known there is only the probe, which runs no student code."""
+
+_HELLO_SECONDS = 60.0
 _hellos = msgspec.msgpack.Decoder(Hello)
 
 
@@ -43,8 +47,20 @@ class Spawned(msgspec.Struct, frozen=True):
     protections: tuple[str, ...]
 
 
+class _Requested(msgspec.Struct):
+    """A student process that was ordered, and may still be coming up."""
+
+    channel: socket.socket
+    output: int
+    dumps: int
+    reply: orders.Reply | None = None
+
+
 class Spawner:
-    """Starts, kills and cleans up student processes. `scratch` is a private folder for `plain` and `namespaces`."""
+    """Starts, kills and cleans up student processes. `scratch` is a private folder, used in `plain`.
+
+    The zygote works while the supervisor does: one process is always started ahead, and nobody waits for an end.
+    """
 
     def __init__(self, mode: Mode, scratch: Path) -> None:
         self.mode = mode
@@ -53,21 +69,19 @@ class Spawner:
         self._connection = ours
         command, environment = self._command(theirs.fileno())
         self._zygote = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=None,
-            pass_fds=(theirs.fileno(),),
-            cwd="/",
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), cwd="/"
         )
         theirs.close()
         self._limits = Limits()
-        self._uid_base = 0
+        self._uid_base = UID_BASE_OF_PROBES
         self._count = 0
+        self._prepared = False
+        self._spare: _Requested | None = None
+        self._owed: deque[_Requested | None] = deque()
+        """For each order that has not been answered yet, who waits for the answer."""
 
     def _command(self, descriptor: int) -> tuple[list[str], dict[str, str]]:
-        arguments = ["-s", "-B", "-X", "utf8", "-m", "kata.student.zygote", str(descriptor)]
+        arguments = ["-s", "-X", "utf8", "-m", "kata.student.zygote", str(descriptor)]
         if self.mode == "namespaces":
             from kata.supervisor.bubblewrap import zygote_command
 
@@ -77,42 +91,40 @@ class Spawner:
 
     def probe(self) -> tuple[str, ...]:
         """What confines a student process here. Starts one and ends it, so it also tells that all this works."""
-        spawned = self.spawn(False, 0, 0)
+        spawned = self.spawn()
         self.destroy(spawned)
         return spawned.protections
 
     def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int, coverage: bool) -> None:
         """Once a job: whom the processes will run, and within what."""
-        self._limits, self._uid_base = limits, uid_base
-        self._order(orders.Prepare(files, entry, coverage))
+        self._limits, self._uid_base, self._prepared = limits, uid_base, True
+        self._send(orders.Prepare(files, entry, coverage))
+        self._spare = self._request()
 
-    def spawn(self, coverage: bool, monotonic_ns: int, wall_ns: int) -> Spawned:
+    def spawn(self) -> Spawned:
         """A new student process. Inconclusive when it can't be confined: nobody is graded unconfined."""
-        confinement = self._confinement()
-        channel, theirs = socket.socketpair()
-        output, output_end = os.pipe()
-        dumps, dumps_end = os.pipe()
-        if hasattr(socket, "SO_PASSCRED"):
-            channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        try:
-            reply = self._order(
-                orders.Spawn(confinement, coverage, monotonic_ns, wall_ns), (theirs.fileno(), output_end, dumps_end)
-            )
-        finally:
-            theirs.close()
-            os.close(output_end)
-            os.close(dumps_end)
-        for descriptor in (output, dumps):
-            os.set_blocking(descriptor, False)
-        hello, visible = self._hello(channel, reply.pid)
-        return Spawned(reply.pid, visible, channel, output, dumps, tuple(hello.protections))
+        requested, self._spare = self._spare or self._request(), None
+        while requested.reply is None:
+            self._receive()
+        if self._prepared:
+            self._spare = self._request()
+        hello, visible = self._hello(requested.channel, requested.reply.pid)
+        return Spawned(
+            requested.reply.pid, visible, requested.channel, requested.output, requested.dumps, tuple(hello.protections)
+        )
 
-    def destroy(self, spawned: Spawned) -> int | None:
-        """Kill the process and all that it started; remove its files. Its wait status, where one is known."""
-        spawned.channel.close()
-        os.close(spawned.output)
-        os.close(spawned.dumps)
-        return self._order(orders.Destroy(spawned.pid)).status
+    def destroy(self, spawned: Spawned) -> None:
+        """Have the process killed with all that it started, and its files removed; goes on at once."""
+        self._disconnect(spawned)
+        self._send(orders.Destroy(spawned.pid))
+
+    def destroy_and_wait(self, spawned: Spawned) -> int | None:
+        """The same, and its wait status once it is done, where one is known."""
+        self._disconnect(spawned)
+        mine = self._send(orders.Destroy(spawned.pid), _Requested(spawned.channel, -1, -1))
+        while mine.reply is None:
+            self._receive()
+        return mine.reply.status
 
     def close(self) -> None:
         """End the zygote, and with it every student process."""
@@ -122,6 +134,29 @@ class Spawner:
         except subprocess.TimeoutExpired:
             self._zygote.kill()
             self._zygote.wait()
+
+    @staticmethod
+    def _disconnect(spawned: Spawned) -> None:
+        spawned.channel.close()
+        os.close(spawned.output)
+        os.close(spawned.dumps)
+
+    def _request(self) -> _Requested:
+        """Order a process without waiting for it."""
+        channel, theirs = socket.socketpair()
+        output, output_end = os.pipe()
+        dumps, dumps_end = os.pipe()
+        if hasattr(socket, "SO_PASSCRED"):
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        for descriptor in (output, dumps):
+            os.set_blocking(descriptor, False)
+        try:
+            descriptors = (theirs.fileno(), output_end, dumps_end)
+            return self._send(orders.Spawn(self._confinement()), _Requested(channel, output, dumps), descriptors)
+        finally:
+            theirs.close()
+            os.close(output_end)
+            os.close(dumps_end)
 
     def _confinement(self) -> Confinement:
         self._count += 1
@@ -139,15 +174,25 @@ class Spawner:
             tmpfs_mib=32,
         )
 
-    def _order(self, order: orders.Order, descriptors: tuple[int, ...] = ()) -> orders.Reply:
+    def _send(self, order: orders.Order, waiting: Any = None, descriptors: tuple[int, ...] = ()) -> Any:
         try:
             orders.send(self._connection, order, descriptors)
+        except OSError as error:
+            raise Inconclusive(f"the zygote ended unexpectedly ({type(error).__name__})") from error
+        self._owed.append(waiting)
+        return waiting
+
+    def _receive(self) -> None:
+        """Take in the next answer; they come in the order of the orders."""
+        try:
             reply = orders.receive_reply(self._connection)
         except (EOFError, OSError) as error:
             raise Inconclusive(f"the zygote ended unexpectedly ({type(error).__name__})") from error
         if reply.failure:
             raise Inconclusive(f"a student process could not be started or ended: {reply.failure}")
-        return reply
+        waiting = self._owed.popleft()
+        if waiting is not None:
+            waiting.reply = reply
 
     def _hello(self, channel: socket.socket, pid: int) -> tuple[Hello, int]:
         """The first frame, written before any student code ran; the kernel says which process wrote it."""

@@ -14,7 +14,6 @@ import contextlib
 import heapq
 import inspect
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from kata.exercise import Limits
 from kata.report.model import Dependability, Line
 from kata.supervisor import proxies
 from kata.supervisor.failures import CheckFailed, ProcessFailed, failed
-from kata.supervisor.node import Node
+from kata.supervisor.node import Guard, Node
 from kata.supervisor.spawner import Spawner
 from kata.supervisor.transcript import Entry, lines_of
 from kata.wire import (
@@ -121,7 +120,7 @@ class World:
         self.executed: dict[str, set[int]] = {}
         self.statements: dict[str, tuple[int, ...]] = {}
         self.operations = self.answered = self.answers = self.wrong = 0
-        self.deadline = time.monotonic() + limits.check_seconds
+        self._guard = Guard(limits)
         self.runs = 0
         self._output = bytearray()
         self.output_cut = False
@@ -133,7 +132,7 @@ class World:
         """Start a check: everything fresh, and a real deadline for all of it."""
         self.random = random.Random(seed)
         self.coverage = coverage
-        self.deadline = time.monotonic() + self._limits.check_seconds
+        self._guard.begin_check()
         self.runs = 0
         self._output.clear()
         self.output_cut = False
@@ -189,7 +188,7 @@ class World:
     def load(self, node: Node) -> list[str]:
         """Import the submission in a process; the public names that it defines. StudentError when it raises."""
         call = proxies.Call(self, node, "importing the submission", None)
-        self._send(call, Load(call.number))
+        self._send(call, Load(call.number, self.coverage))
         names: list[str] = call.result()
         return names
 
@@ -240,18 +239,16 @@ class World:
 
     def spawn(self, name: str = "") -> Node:
         """A fresh, confined process in which nothing has been imported yet."""
-        spawned = self._spawner.spawn(self.coverage, self._monotonic_ns(), self._wall_ns())
+        spawned = self._spawner.spawn()
         node = Node(
             self._spawner,
             spawned,
             name,
-            self._limits.call_seconds,
-            lambda: self.deadline,
+            self._guard,
             self._keep_output,
             self.source_line,
         )
         self.nodes.append(node)
-        # A process speaks first: it says that it is idle, and only then is anything delivered.
         node.first_turn()
         return node
 
@@ -315,16 +312,19 @@ class World:
             moment = self._next_moment()
             if moment is None or (until_ns is not None and moment > until_ns):
                 return
-            self._events += 1
-            if self._events > EVENTS_MAX:
-                raise failed(
-                    "deadlock",
-                    f"After {EVENTS_MAX:,} steps the submission is still busy, and nothing was answered.",
-                    advice="Look for a loop that asks or sleeps again and again without ever getting further.",
-                )
+            self._count_event()
             self.now_ns = max(self.now_ns, moment)
             self._happen()
             self._flush()
+
+    def _count_event(self) -> None:
+        self._events += 1
+        if self._events > EVENTS_MAX or (self._events % 256 == 0 and self._guard.check_is_over()):
+            raise failed(
+                "time-out",
+                f"After {self._events:,} steps the submission is still busy, and nothing was answered.",
+                advice="Look for a loop that asks or sleeps again and again without ever getting further.",
+            )
 
     def wait_for(self, calls: list[proxies.Call]) -> None:
         """Until all of them are answered; a CheckFailed that names one that never will be."""
