@@ -12,7 +12,7 @@ import enum
 import math
 import struct
 from collections.abc import Callable
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 import msgspec
 from msgspec import Meta
@@ -326,7 +326,7 @@ class Load(_Tagged, frozen=True, tag="load"):
 class Call(_Tagged, frozen=True, tag="call"):
     """Call a method of an object that the student process holds; object 0 is the submission's module.
 
-    With `each`, `args` is a list of argument tuples: one call for each, one after another.
+    With `each`, `args` is a list of argument tuples: one call for each, one after another or all at once.
     """
 
     id: int
@@ -334,7 +334,7 @@ class Call(_Tagged, frozen=True, tag="call"):
     method: Name
     args: list[Value]
     kwargs: dict[str, Value]
-    each: bool = False
+    each: Literal["", "in a row", "at once"] = ""
 
 
 class Cancel(_Tagged, frozen=True, tag="cancel"):

@@ -83,6 +83,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """For each requirement how many rungs were opened."""
 
     @property
+    def is_practice(self) -> bool:
+        """Whether the best score was made in a sandbox that isn't fit for grades."""
+        return self.best is not None and not self.best.for_grades
+
+    @property
     def standing(self) -> Standing:
         if self.best is None:
             return "started" if self.workspace or self.last or self.hints else "not started"

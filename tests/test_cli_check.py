@@ -393,3 +393,28 @@ def test_a_sandbox_that_broke_while_it_waited_counts_as_dead(monkeypatch: pytest
     warm = Warm(inner)
     assert not warm.alive()
     assert warm.read(9, 1.0) == b""
+
+
+# For real
+
+
+@pytest.mark.parametrize(
+    ("tree", "status", "outcome", "score"), [("solutions", 0, "met", 100), ("exercises", 1, "unmet", 0)]
+)
+def test_the_toy_course_in_a_real_sandbox(
+    tmp_path: Path, tree: str, status: int, outcome: str, score: int
+) -> None:
+    submission = TOY / tree / "01-toy" / "counter.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "kata", "check", "1", str(submission), "--sandbox=process", "--report=json=-"],
+        capture_output=True,
+        text=True,
+        cwd=TOY.parent.parent,
+        env={**os.environ, "KATA_CONTENT": str(TOY), "KATA_HOME": str(tmp_path)},
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.returncode == status
+    report = json.loads(done.stdout)
+    assert (report["outcome"], report["score"]) == (outcome, score)
+    assert json.loads((tmp_path / "reports" / "01-toy.json").read_text()) == report

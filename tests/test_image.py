@@ -6,6 +6,7 @@ import ast
 import importlib.metadata
 import io
 import json
+import secrets
 import sys
 import tarfile
 import zipfile
@@ -32,17 +33,17 @@ def silent(line: str) -> None:
 
 
 @pytest.fixture
-def own_images(docker_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Names of our own for the images that the test builds, on the packages there are; removed afterwards."""
-    before = {tag for each in connect().images() for tag in each["RepoTags"] or ()}
+def own(docker_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """How this test's images are named at first: built on the packages there are, removed afterwards."""
+    prefix = f"kata-test-{secrets.token_hex(4)}"
     labels = connect().inspect_image(docker_image)["Config"]["Labels"]
-    monkeypatch.setattr(image, "SANDBOX", "kata-test-sandbox")
+    monkeypatch.setattr(image, "SANDBOX", f"{prefix}-sandbox")
     monkeypatch.setenv("KATA_BASE_IMAGE", labels["kata.base"])
-    yield
+    yield prefix
     client = connect()
     for each in client.images():
         for tag in each["RepoTags"] or ():
-            if tag not in before and tag.startswith("kata-test-"):
+            if tag.startswith(prefix):
                 client.remove_image(tag, force=True)
 
 
@@ -134,7 +135,7 @@ def test_it_is_built_once(docker_image: str) -> None:
 
 @pytest.mark.docker
 def test_other_sources_make_another_image_on_the_same_packages(
-    own_images: None, monkeypatch: pytest.MonkeyPatch
+    own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = image.ensure(silent)
     before = dict(image._sources())
@@ -146,56 +147,53 @@ def test_other_sources_make_another_image_on_the_same_packages(
     assert lines == ["Building the sandbox image (4/4): laying out kata"]
     assert run(second, "print(open('/opt/kata/kata/changed.json').read())") == {}
 
-    monkeypatch.setattr(image, "PACKAGED", "kata-test-packages")
+    monkeypatch.setattr(image, "PACKAGED", f"{own}-packages")
     first_tag = next(
-        tag
-        for each in connect().images("kata-test-sandbox")
-        if each["Id"] == first
-        for tag in each["RepoTags"]
+        tag for each in connect().images(f"{own}-sandbox") if each["Id"] == first for tag in each["RepoTags"]
     )
     assert f"image {first_tag}" in image.prune()
     assert image.ensure(lines.append) == second, "The image in use was pruned."
 
 
 @pytest.mark.docker
-def test_it_follows_its_base(own_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_follows_its_base(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
     client = connect()
     made = client.inspect_image(image.ensure(silent))
     base = made["Config"]["Labels"]["kata.base-id"]
-    client.tag(base, "kata-test-base", "1")
-    monkeypatch.setenv("KATA_BASE_IMAGE", "kata-test-base:1")
+    client.tag(base, f"{own}-base", "1")
+    monkeypatch.setenv("KATA_BASE_IMAGE", f"{own}-base:1")
     lines: list[str] = []
     again = client.inspect_image(image.ensure(lines.append))
-    assert again["Config"]["Labels"]["kata.base"] == "kata-test-base:1", "Another base was asked for."
+    assert again["Config"]["Labels"]["kata.base"] == f"{own}-base:1", "Another base was asked for."
     assert lines == ["Building the sandbox image (4/4): laying out kata"]
 
     monkeypatch.delenv("KATA_BASE_IMAGE")
     assert image.ensure(lines.append) == again["Id"], "Without a word the last choice holds."
-    assert image.image_state().base == "kata-test-base:1"
+    assert image.image_state().base == f"{own}-base:1"
 
 
 @pytest.mark.docker
 def test_where_the_default_cant_be_pulled_debian_takes_its_place(
-    own_images: None, monkeypatch: pytest.MonkeyPatch
+    own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = connect().inspect_image(image.ensure(silent))["Config"]["Labels"]["kata.base-id"]
-    connect().tag(base, "kata-test-base", "debian")
-    monkeypatch.setattr(image, "SANDBOX", "kata-test-other")
+    connect().tag(base, f"{own}-base", "debian")
+    monkeypatch.setattr(image, "SANDBOX", f"{own}-other")
     monkeypatch.setattr(image, "DEFAULT_BASE", NOWHERE)
-    monkeypatch.setattr(image, "DEBIAN_BASE", "kata-test-base:debian")
+    monkeypatch.setattr(image, "DEBIAN_BASE", f"{own}-base:debian")
     monkeypatch.delenv("KATA_BASE_IMAGE")
     lines: list[str] = []
     image.ensure(lines.append)
     assert lines[0].endswith(f"pulling {NOWHERE}")
     assert lines[1].endswith("Taking a base of Debian's packages instead.")
-    assert image.image_state().base == "kata-test-base:debian"
+    assert image.image_state().base == f"{own}-base:debian"
 
 
 # When it can't be
 
 
 @pytest.mark.docker
-def test_a_base_that_cant_be_had_names_all_ways_out(own_images: None) -> None:
+def test_a_base_that_cant_be_had_names_all_ways_out(own: str) -> None:
     with pytest.raises(SandboxUnavailable) as told:
         image.build(silent, NOWHERE)
     assert NOWHERE in told.value.message
@@ -204,18 +202,18 @@ def test_a_base_that_cant_be_had_names_all_ways_out(own_images: None) -> None:
 
 
 @pytest.mark.docker
-def test_a_base_without_python_is_told(own_images: None) -> None:
+def test_a_base_without_python_is_told(own: str) -> None:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.addfile(tarfile.TarInfo("empty"))
-    connect().import_image_from_data(archive.getvalue(), repository="kata-test-base", tag="empty")
-    with pytest.raises(SandboxUnavailable, match="could not run python3 in kata-test-base:empty"):
-        image.build(silent, "kata-test-base:empty")
+    connect().import_image_from_data(archive.getvalue(), repository=f"{own}-base", tag="empty")
+    with pytest.raises(SandboxUnavailable, match=f"could not run python3 in {own}-base:empty"):
+        image.build(silent, f"{own}-base:empty")
 
 
 @pytest.mark.docker
-def test_debian_needs_mmdebstrap(own_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image, "DEBIAN_BASE", "kata-test-base:unmade")
+def test_debian_needs_mmdebstrap(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image, "DEBIAN_BASE", f"{own}-base:unmade")
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(SandboxUnavailable, match="mmdebstrap"):
         image.build(silent, "debian")

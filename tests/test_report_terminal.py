@@ -156,6 +156,15 @@ def test_what_was_printed_can_start_no_line() -> None:
     assert all(row.startswith("    │ ") for row in rows)
 
 
+@WIDTHS
+def test_nothing_commands_a_ci_service(width: int) -> None:
+    attack = "::error file=a.py::owned\n::add-mask::a ##[group]owned ##vso[task.complete] [::2] ::1"
+    page = shown(reports.hostile(attack), width)
+    assert "\\x3a:error" in page
+    assert "[::2] ::1" in page
+    assert not re.search(r"^\s*::[A-Za-z]|##\w*\[", page, re.MULTILINE)
+
+
 def test_a_flood_of_output_is_cut() -> None:
     check = reports.passed("c", "Sentence.", outcome="unmet", output="x" * 60_000 + "\n" + "y\n" * 5000)
     rows = shown(

@@ -3,13 +3,14 @@
 It is passed to an interpreter by `-c`, for in a sandbox its file isn't there.
 """
 
+import glob
 import json
 import os
 import select
 import sys
 import traceback
 
-from kata.student import confine
+from kata.student import confine, kernel
 
 nodes = {}
 
@@ -35,6 +36,7 @@ def become(code, c, output):
         exec(code, {"__name__": "student", "active": active})
         sys.stdout.flush()
     except BaseException:
+        sys.stdout.flush()
         traceback.print_exc()
         sys.stderr.flush()
     finally:
@@ -69,7 +71,7 @@ def destroy(pid):
 
 
 def evaluate(expression):
-    return eval(expression, {"os": os, "nodes": nodes})
+    return eval(expression, {"glob": glob, "os": os, "sys": sys, "kernel": kernel, "nodes": nodes})
 
 
 def main():
@@ -81,7 +83,8 @@ def main():
             reply = {"value": orders[name](*arguments)}
         except Exception as error:
             reply = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(reply), flush=True)
+        sys.stdout.write(json.dumps(reply) + "\n")
+        sys.stdout.flush()
 
 
 main()

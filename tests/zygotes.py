@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -33,11 +34,18 @@ class Zygote:
         self._work = work
         self._count = itertools.count()
         self.process = subprocess.Popen(
-            command, env=environment, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            env=environment,
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def order(self, name: str, *arguments: Any) -> Any:
-        assert self.process.stdin and self.process.stdout and self.process.stderr
+        assert self.process.stdin
+        assert self.process.stdout
+        assert self.process.stderr
         with suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps([name, arguments]).encode() + b"\n")
             self.process.stdin.flush()
@@ -71,7 +79,9 @@ class Zygote:
             node.destroy()
 
     def close(self) -> None:
-        assert self.process.stdin and self.process.stdout and self.process.stderr
+        assert self.process.stdin
+        assert self.process.stdout
+        assert self.process.stderr
         self.process.stdin.close()
         self.process.wait(timeout=20)
         self.process.stdout.close()
@@ -104,7 +114,33 @@ def in_bubblewrap() -> Zygote:
 
 
 def in_bubblewrap_as_another(folder: Path) -> Zygote:
-    """As somebody who isn't root; root's interpreter may be unreadable, so it is the system's with packages copied."""
+    """As somebody who isn't root."""
+    folder.mkdir(mode=0o755)
+    python, packages = _readable_python(folder)
+    start = (
+        "import os, sys; from kata.supervisor.bubblewrap import zygote_command; "
+        "command, environment = zygote_command(sys.argv[1:]); os.execve(command[0], command, environment)"
+    )
+    user = ["setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups", "--no-new-privs"]
+    command = [*user, python, "-s", "-P", "-B", "-c", start, "-s", "-B", "-c", DRIVER]
+    zygote = Zygote("namespaces", command, _environment(packages), None)
+    zygote.own_uids = False
+    return zygote
+
+
+def under_uids(folder: Path) -> Zygote:
+    """As in a container: root, with no capabilities but those to change user ids and to kill."""
+    folder.mkdir(mode=0o755)
+    python, packages = _readable_python(folder)
+    work = folder / "work"
+    work.mkdir()
+    work.chmod(0o711)
+    few = ["setpriv", "--bounding-set=-all,+setuid,+setgid,+kill", "--inh-caps=-all"]
+    return Zygote("uid", [*few, python, "-s", "-P", "-B", "-c", DRIVER], _environment(packages), work)
+
+
+def _readable_python(folder: Path) -> tuple[str, Path]:
+    """The system's interpreter, and packages copied to `folder`: root's own may be unreadable to others."""
     packages = folder / "packages"
     shutil.copytree(ROOT / "kata", packages / "kata", ignore=shutil.ignore_patterns("content", "__pycache__"))
     for name in (*SHOWN, "six", "tzdata"):
@@ -113,38 +149,47 @@ def in_bubblewrap_as_another(folder: Path) -> Zygote:
             shutil.copytree(spec.submodule_search_locations[0], packages / name)
         elif spec and spec.origin:
             shutil.copy(spec.origin, packages)
-    for path in (folder, *folder.rglob("*")):
+    for path in (packages, *packages.rglob("*")):
         path.chmod(0o755)
-    for path in (p for p in folder.parents if p.owner() == "root" and p != Path("/") and p.parent != Path("/")):
-        path.chmod(path.stat().st_mode | 0o011)
-    python = shutil.which(f"python{sys.version_info[0]}.{sys.version_info[1]}", path="/usr/bin:/usr/local/bin")
-    assert python, "no interpreter that every user can read is installed in /usr"
-    start = (
-        "import os, sys; from kata.supervisor.bubblewrap import zygote_command; "
-        "command, environment = zygote_command(sys.argv[1:]); os.execve(command[0], command, environment)"
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    python = shutil.which(version, path="/usr/bin:/usr/local/bin")
+    assert python, f"{version}, which these tests run as another user, is not installed in /usr"
+    return python, packages
+
+
+def plainly(work: Path, prefix: list[str] | None = None) -> Zygote:
+    """Without isolation; `prefix` is a command that starts another."""
+    work.mkdir(exist_ok=True)
+    return Zygote(
+        "plain", [*(prefix or []), sys.executable, "-s", "-B", "-c", DRIVER], _environment(ROOT), work
     )
-    user = ["setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups", "--no-new-privs"]
-    command = [*user, python, "-s", "-P", "-B", "-c", start, "-s", "-B", "-c", DRIVER]
-    zygote = Zygote("namespaces", command, {"PYTHONPATH": str(packages), "PATH": os.defpath}, None)
-    zygote.own_uids = False
-    return zygote
 
 
-def under_uids(work: Path) -> Zygote:
-    """As in a container: root, with no capabilities but those to change user ids and to kill."""
-    work.mkdir(mode=0o711)
-    work.chmod(0o711)
-    for path in work.parents[:-2]:
-        path.chmod(path.stat().st_mode | 0o011)
-    few = ["setpriv", "--bounding-set=-all,+setuid,+setgid,+kill", "--inh-caps=-all"]
-    return Zygote("uid", [*few, sys.executable, "-s", "-B", "-c", DRIVER], _environment(), work)
+def _environment(packages: Path) -> dict[str, str]:
+    return {"PYTHONPATH": str(packages), "PATH": os.defpath}
 
 
-def plainly(work: Path) -> Zygote:
-    """Without isolation."""
-    work.mkdir()
-    return Zygote("plain", [sys.executable, "-s", "-B", "-c", DRIVER], _environment(), work)
+def processes_of(zygote: Zygote) -> set[int]:
+    """Every process that descends from the zygote's command, as this machine numbers them, itself
+    included."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = entry.read_text(errors="replace").rpartition(")")[2].split()
+            parents[int(entry.parent.name)] = int(fields[1])
+    found = {zygote.process.pid}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
 
 
-def _environment() -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT), "PATH": os.defpath}
+def ended(pid: int, seconds: float = 10.0) -> bool:
+    """Whether a process that need not be a child ends in time."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)

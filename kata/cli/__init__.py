@@ -21,7 +21,8 @@ def main() -> NoReturn:
         sys.stderr.write(ON_WINDOWS)
         sys.exit(EXIT_USAGE)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, _end)
     from kata.cli.app import run
 
     sys.exit(run(sys.argv[1:]))

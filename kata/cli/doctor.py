@@ -38,10 +38,11 @@ def command() -> int:
 
 def _show_versions() -> None:
     from kata.catalog import Catalog, content_root
+    from kata.report.text import plural
     from kata.workspace import state_folder
 
     rows = {
-        "kata": f"{__version__}, {len(Catalog().ids())} exercises in {short(content_root())}",
+        "kata": f"{__version__}, {plural(len(Catalog().ids()), 'exercise')} in {short(content_root())}",
         "python": f"{platform.python_version()}, {short(Path(sys.executable))}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}{_note_on_system()}",
         "state": short(state_folder()),

@@ -64,7 +64,7 @@ def _show(exercises: list[Exercise], records: dict[str, Record]) -> None:
             standing = _standing(records.get(exercise.id, Record()))
             echo(f"  {exercise.id:<{name_width}}  {exercise.title:<{title_width}}  {standing}")
         echo()
-    if any(record.best and not record.best.for_grades for record in records.values()):
+    if any(exercise.id in records and records[exercise.id].is_practice for exercise in exercises):
         echo(dim(PRACTICE))
     echo(dim(_next(exercises, records)))
 
@@ -72,7 +72,7 @@ def _show(exercises: list[Exercise], records: dict[str, Record]) -> None:
 def _standing(record: Record) -> str:
     if record.best is None:
         return dim("not started") if record.standing == "not started" else "started"
-    score = f"{record.best.score}{'' if record.best.for_grades else '*'}"
+    score = f"{record.best.score}{'*' if record.is_practice else ''}"
     return style(f"solved {score}", "green") if record.standing == "solved" else style(score, "yellow")
 
 

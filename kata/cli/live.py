@@ -26,6 +26,7 @@ COLOURS: dict[Outcome, str] = {
     "skipped": "bright_black",
 }
 REFRESHES_PER_SECOND = 8
+LABEL_CHARS = 14
 
 
 @contextmanager
@@ -98,7 +99,7 @@ class Board:
         from rich.text import Text
 
         rows = Table.grid(padding=(0, 1))
-        rows.add_column(no_wrap=True)
+        rows.add_column(no_wrap=True, min_width=LABEL_CHARS)
         rows.add_column(no_wrap=True, overflow="ellipsis")
         for category, marks in self._marks.items():
             line = Text()

@@ -45,7 +45,7 @@ def _show_exercises(begun: list[Exercise], records: dict[str, Record]) -> None:
     for exercise in begun:
         record = records[exercise.id]
         colour = {"solved": "green", "scored": "yellow"}.get(record.standing)
-        best = f"{record.best.score}{'' if record.best.for_grades else '*'}" if record.best else "–"
+        best = f"{record.best.score}{'*' if record.is_practice else ''}" if record.best else "–"
         where = record.best.sandbox if record.best else ""
         scores = f"{_last(record):>5}  {style(f'{best:>5}', colour)}"
         hints = sum(record.hints.values())
@@ -87,5 +87,5 @@ def _show_sum(exercises: list[Exercise], records: dict[str, Record]) -> None:
         f"  {style(f'{solved} solved', 'green')}, {begun} begun, {len(exercises) - solved - begun} to go, "
         f"of {len(exercises)}."
     )
-    if any(record.best and not record.best.for_grades for record in records.values()):
+    if any(exercise.id in records and records[exercise.id].is_practice for exercise in exercises):
         echo(dim(f"  {PRACTICE}"))

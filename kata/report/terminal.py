@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -80,10 +81,20 @@ class _Page:
         for row in console.render_lines(self.inner, options, pad=False):
             while row and not row[-1].text.strip():
                 row.pop()
+            before = ""
             for number, segment in enumerate(row, start=1):
                 shown = segment.text.rstrip() if number == len(row) else segment.text
+                shown = _powerless(shown, starts_row=not before.strip())
+                before += shown
                 yield Segment(_encodable(shown, options.encoding), segment.style)
             yield Segment.line()
+
+
+def _powerless(shown: str, *, starts_row: bool) -> str:
+    """Without the power to command a CI service that reads it: `::error` in front, `##[error]` anywhere."""
+    if starts_row:
+        shown = re.sub(r"^(\s*):(?=:[A-Za-z])", r"\1\\x3a", shown)
+    return re.sub(r"#(?=#\w*\[)", r"\\x23", shown)
 
 
 def _encodable(shown: str, encoding: str) -> str:

@@ -29,12 +29,17 @@ class Connection(Protocol):
 class Ending(Protocol):
     """How a supervisor ended."""
 
-    status: int | None
-    """Its exit status; None when it was still running and was ended by `close`."""
-    out_of_memory: bool
-    """Its sandbox went over its memory limit: the submission's failure."""
-    errors: str
-    """The end of its stderr, for our own eyes: only ever shown with an inconclusive result."""
+    @property
+    def status(self) -> int | None:
+        """Its exit status; None when it was still running and was ended by `close`."""
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Its sandbox went over its memory limit: the submission's failure."""
+
+    @property
+    def errors(self) -> str:
+        """The end of its stderr, for our own eyes: only ever shown with an inconclusive result."""
 
 
 class Launcher(Protocol):

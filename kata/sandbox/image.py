@@ -135,7 +135,8 @@ def prune(*, everything: bool = False) -> list[str]:
     names = [SANDBOX, PACKAGED, *([DEBIAN_BASE] if everything else [])]
     with engine("list its images"):
         listed = [image for name in names for image in client.images(name)]
-        listed += client.images(filters={"dangling": True, "label": "kata.base-id"})
+        # Only a finished image has that label: the steps of a build that is under way are untagged, too.
+        listed += client.images(filters={"dangling": True, "label": "kata.packages"})
     for image in listed:
         tags = [tag for tag in image["RepoTags"] or () if tag != "<none>:<none>"]
         for each in tags or [image["Id"]]:
@@ -408,4 +409,9 @@ def _bootstrap(client: APIClient) -> None:
         repository, _, tag = DEBIAN_BASE.partition(":")
         with engine("import the base image", SandboxUnavailable):
             # Not `import_image_from_stream`, which says chunked and sends a file with its length.
-            client.import_image(src=archive, repository=repository, tag=tag)
+            told = client.import_image(src=archive, repository=repository, tag=tag)
+    if "errorDetail" in told:
+        raise SandboxUnavailable(
+            f"The base image could not be imported: {last_words(told.encode())}.",
+            "See that the disk has room.",
+        )

@@ -136,17 +136,16 @@ def destroy(c: Confinement, pid: int) -> int | None:
 
     Raises OSError when something of it can't be ended; then nothing may be graded here any more.
     """
-    if c.mode == "namespaces":
-        # With the first process of a pid namespace the kernel kills all others, and with the last its mounts
-        # go.
+    if c.mode == "plain":
+        status = _destroy_plainly(pid)
+        _remove_plainly(c.directory)
+    elif c.mode == "uid" and c.uid:
+        status = _destroy_by_uid(c.uid, c.directory, pid)
+    else:
+        # With the first process of a pid namespace the kernel kills all others; its mounts go with the last.
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         status = _wait(pid)
-    elif c.mode == "uid":
-        status = _destroy_by_uid(c, pid)
-    else:
-        status = _destroy_plainly(pid)
-        _remove_plainly(c.directory)
     _nodes.discard(pid)
     if not _nodes:
         _reap_strays(kill=c.mode == "plain")
@@ -262,28 +261,35 @@ def _confine_plainly(c: Confinement) -> tuple[str, ...]:
 # ---------------------------------------------------------------- in the zygote
 
 
-def _destroy_by_uid(c: Confinement, pid: int) -> int | None:
-    """All that runs under the node's uid gets SIGKILL in one pass of the kernel, which no fork escapes (Linux
-    4.19)."""
-    assert c.uid is not None
+def _destroy_by_uid(uid: int, directory: str, pid: int) -> int | None:
+    """All that runs under the uid gets SIGKILL in one pass of the kernel; no fork escapes it (since 4.19)."""
     with _child_signals_held():
         for _ in range(_REAP_TURNS_MAX):
-            with _as_student(c.uid), suppress(ProcessLookupError):
+            with _as_student(uid), suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)
             if pid in _nodes and pid not in _statuses:
                 # It may have died, or hang, before it changed its uid.
                 os.kill(pid, signal.SIGKILL)
             _collect()
-            if (pid in _statuses or pid not in _nodes) and not _runs_anything(c.uid):
+            if (pid in _statuses or pid not in _nodes) and not _runs_anything(uid):
                 break
             signal.sigtimedwait([signal.SIGCHLD], _REAP_TURN_SECONDS)
         else:
-            raise OSError(f"processes of user {c.uid} can't be ended")
-    if os.path.isdir(c.directory):
-        with _as_student(c.uid):
-            leftovers.empty(c.directory)
-        os.rmdir(c.directory)
+            raise OSError(f"processes of user {uid} can't be ended")
+    _remove_as_student(uid, directory)
     return _statuses.pop(pid, None)
+
+
+def _remove_as_student(uid: int, directory: str) -> None:
+    try:
+        os.rmdir(directory)
+    except FileNotFoundError:
+        return
+    except OSError:
+        # Only what was handed to the student can hold anything, and only the student may remove that.
+        with _as_student(uid):
+            leftovers.empty(directory)
+        os.rmdir(directory)
 
 
 def _collect() -> None:

@@ -187,7 +187,11 @@ class Host:
             case Load():
                 self._load(message)
             case Farewell():
-                for lines in self._tracer.lines(self._folder, self._sources, message.statements) if self._tracer else ():
+                for lines in (
+                    self._tracer.lines(self._folder, self._sources, message.statements)
+                    if self._tracer
+                    else ()
+                ):
                     self._send(lines)
 
     def _load(self, message: Load) -> None:
@@ -216,7 +220,7 @@ class Host:
             args = [self._unpacker.unpack(arg) for arg in call.args]
             kwargs = {name: self._unpacker.unpack(value) for name, value in call.kwargs.items()}
             if call.each:
-                result: Any = self._each(method, args)
+                result: Any = self._each(method, args, at_once=call.each == "at once")
             else:
                 result = method(*args, **kwargs)
                 if isinstance(method, type):
@@ -241,7 +245,9 @@ class Host:
         finally:
             self._tasks.pop(call_id, None)
 
-    async def _each(self, method: Any, calls: list[Any]) -> list[Any]:
+    async def _each(self, method: Any, calls: list[Any], at_once: bool) -> list[Any]:
+        if at_once:
+            return await asyncio.gather(*(method(*args) for args in calls))
         results = []
         for args in calls:
             result = method(*args)
@@ -399,7 +405,9 @@ def _method(host: Host, remote: Remote, name: str, awaited: bool) -> Any:
 
 def _is_plain(value: object) -> bool:
     """Whether a value crosses as data; everything else stays here and crosses as a handle."""
-    if isinstance(value, list | tuple | dict | set | frozenset | str | bytes | bytearray | memoryview | int | float):
+    if isinstance(
+        value, list | tuple | dict | set | frozenset | str | bytes | bytearray | memoryview | int | float
+    ):
         return True
     if isinstance(value, BaseException | Record):
         return True

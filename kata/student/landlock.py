@@ -1,5 +1,4 @@
-"""Landlock: the kernel's way for a process to give up files. Student code reads the system and writes its own
-directory.
+"""Landlock, a kernel's way to give up files: a node reads the system, and writes its own directory alone.
 
 https://docs.kernel.org/userspace-api/landlock.html
 """

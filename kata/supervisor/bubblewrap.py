@@ -72,6 +72,8 @@ def zygote_command(
     executable = _executable()
     shown = _shown_directories(executable)
     command = [bwrap, *_namespaces(bwrap)]
+    for path in _folders_above((*shown, "/etc/*", "/dev/*", f"{_SITE}/kata/*", f"{WORK}/*")):
+        command += ["--dir", path]
     for path in shown:
         command += ["--ro-bind", path, path]
     command += _top_links()
@@ -83,7 +85,7 @@ def zygote_command(
         command += ["--ro-bind", source, target]
     for device in _DEVICES:
         command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    command += ["--dir", WORK, "--chdir", "/"]
+    command += ["--chdir", "/"]
     for path in (*hidden, "/"):
         command += ["--remount-ro", path]
     return [*command, "--", executable, "-P", *python_args], {
@@ -107,10 +109,11 @@ def uid_range() -> range:
     return usable if usable else range(0)
 
 
-def expendable() -> None:
-    """For `preexec_fn`: when memory runs out, what is started here goes first. Nodes have no /proc to say
-    so."""
-    Path("/proc/self/oom_score_adj").write_text("1000")
+@functools.cache
+def version(bwrap: str) -> tuple[int, ...]:
+    """Which bubblewrap that is, as in (0, 8, 0)."""
+    answer = subprocess.run([bwrap, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    return tuple(int(number) for number in re.findall(r"\d+", answer.stdout)[:3])
 
 
 def _namespaces(bwrap: str) -> list[str]:
@@ -129,16 +132,8 @@ def _namespaces(bwrap: str) -> list[str]:
     return options
 
 
-@functools.cache
-def version(bwrap: str) -> tuple[int, ...]:
-    """Which bubblewrap that is, as in (0, 8, 0)."""
-    answer = subprocess.run([bwrap, "--version"], capture_output=True, text=True, timeout=10, check=False)
-    return tuple(int(number) for number in re.findall(r"\d+", answer.stdout)[:3])
-
-
 def _executable() -> str:
-    """The interpreter itself: not a virtual environment's link or copy, which would need its folder to be
-    shown."""
+    """The interpreter itself, not a virtual environment's link or copy, which would need more to be shown."""
     here = os.path.realpath(sys.executable)
     names = (os.path.basename(here), f"python{sys.version_info[0]}.{sys.version_info[1]}")
     for name in names:
@@ -160,6 +155,11 @@ def _shown_directories(executable: str) -> list[str]:
         if not any(_is_below(path, other) for other in shown):
             shown.append(path)
     return shown
+
+
+def _folders_above(paths: Iterable[str]) -> list[str]:
+    """The folders that lead to these paths, outermost first. bubblewrap would make them its own user's."""
+    return sorted({str(parent) for path in paths for parent in Path(path).parents} - {"/"}, key=len)
 
 
 def _hidden_directories(shown: list[str]) -> list[str]:

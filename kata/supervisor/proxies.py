@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kata import wire
 from kata.supervisor.failures import StudentError, failed
@@ -149,20 +149,23 @@ class Method:
         """Begin the call and go on. It runs when something waits for it, or when the clock is advanced."""
         return self._begin(args, kwargs, alone=False)
 
-    def each(self, items: Iterable[Any]) -> list[Any]:
-        """Call it once for each item, one after another, with a single message: cheap calls in bulk.
+    def each(self, items: Iterable[Any], *, at_once: bool = False) -> list[Any]:
+        """Call it once for each item, one after another or (`async def` only) all at once: cheap calls in bulk.
 
         An item that is a tuple holds the arguments of its call. The answers in order; StudentError at the first that raises.
+        All calls are a single message, and what is due at one moment arrives together, in an order drawn from the seed.
         """
         world, node, target = self._kata
         tuples = [item if isinstance(item, tuple) else (item,) for item in items]
         entry = Entry(world.now_ns, f"{self._label()} × {len(tuples)}", "call", node.name)
         world.entries.append(entry)
-        call = Call(world, node, f"{self._label()} in a row", entry, alone=True)
+        how: Literal["in a row", "at once"] = "at once" if at_once else "in a row"
+        call = Call(world, node, f"{self._label()} {how}", entry, alone=True)
         world.begin_counting()
         packed = [world.pack(args) for args in tuples]
-        world.start(call, wire.Call(call.number, target, self._name, packed, {}, each=True))
-        result: list[Any] = call.result()
+        world.start(call, wire.Call(call.number, target, self._name, packed, {}, each=how))
+        with world.in_bulk():
+            result: list[Any] = call.result()
         return result
 
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, alone: bool) -> Call:

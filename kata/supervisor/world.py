@@ -166,6 +166,7 @@ class World:
         self._exposures: dict[int, Exposure] = {}
         self._numbers: dict[int, int] = {}
         self._queue: list[tuple[int, float, int, Callable[[], None]]] = []
+        self._bulk = False
         self._serial = 0
         self._events = 0
         self._asked: Counter[str] = Counter()
@@ -387,6 +388,17 @@ class World:
         if timer is not None and timer <= self.now_ns and self.random.random() < 0.5:
             return
         heapq.heappop(self._queue)[3]()
+        while self._bulk and self._queue and self._queue[0][0] <= self.now_ns:
+            heapq.heappop(self._queue)[3]()
+
+    @contextlib.contextmanager
+    def in_bulk(self) -> Iterator[None]:
+        """Meanwhile what is due at one moment happens together: fewer interleavings, many times faster."""
+        self._bulk = True
+        try:
+            yield
+        finally:
+            self._bulk = False
 
     def _at(self, moment_ns: int, action: Callable[[], None]) -> None:
         self._serial += 1
