@@ -424,6 +424,18 @@ class TestFailsClosed:
         assert "PermissionError" in printed
         assert "student code runs" not in printed
 
+    def test_halfway(self, zygote: zygotes.Zygote, folder: Path) -> None:
+        """A node that could not enter its directory is ended, and its directory removed."""
+        if zygote.mode != "uid":
+            return  # There it is a tmpfs that no other can see.
+        locked = folder / "uid" / "work" / "locked"
+        locked.mkdir(mode=0o700)
+        printed = zygote.run("print('student code runs')", directory=str(locked / "node"))
+        assert "PermissionError" in printed
+        assert "student code runs" not in printed
+        assert not list(locked.iterdir())
+        locked.rmdir()
+
     def test_outside_of_namespaces(self, plain: zygotes.Zygote) -> None:
         """A node that some other fork has made isn't the first process of a namespace."""
         c = confine.Confinement(
@@ -443,7 +455,7 @@ class TestFailsClosed:
 class TestPlain:
     def test_it_limits_and_cleans_up(self, plain: zygotes.Zygote) -> None:
         node = plain.spawn("import os; os.mkdir('locked', 0); print(active, os.getsid(0) == os.getpid())")
-        assert node.rest() == ("('rlimits',) True" if LINUX else "() True")
+        assert node.rest() == ("('rlimits',) True" if LINUX else "('rlimits but for memory',) True")
         assert node.destroy() == 0
         assert not Path(node.confinement["directory"]).exists()
 

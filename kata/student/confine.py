@@ -37,8 +37,9 @@ INODES_MAX = 4096
 
 _NAMESPACES = kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC
 _MIB = 1024 * 1024
-_REAPER_UID = 65_533
-"""Of nobody: whom the zygote pretends to be while it kills. Student code may not signal it."""
+_REAPER_UIDS = range(60_578, 61_184)
+"""Of nobody, also in systemd's table: whom a zygote pretends to be while it kills, one of them by its pid.
+Student code may not signal it, nor may another zygote, should two ever see each other."""
 _REAP_TURNS_MAX = 1000
 _REAP_TURN_SECONDS = 0.01
 
@@ -173,7 +174,7 @@ def _require_right_uid(c: Confinement) -> None:
     """Who can give a node a user id of its own must do so: no student code runs as root."""
     if c.uid is None and c.mode == "namespaces" and not kernel.capabilities()[0] >> kernel.CAP_SETUID & 1:
         return
-    if not c.uid or c.uid == _REAPER_UID:
+    if not c.uid or c.uid in _REAPER_UIDS:
         raise ValueError(f"{c.uid} can't be the user id of a node")
 
 
@@ -196,7 +197,6 @@ def _limit(c: Confinement) -> None:
     processes = _process_limit(c)
     if processes is not None:
         _set_limit(resource.RLIMIT_NPROC, processes)
-    _set_limit(resource.RLIMIT_AS, c.memory_mib * _MIB)
     # A signal that the first process of a pid namespace has no handler for is ignored, but never the hard
     # limit's.
     _set_limit(resource.RLIMIT_CPU, c.cpu_seconds, c.cpu_seconds + 1)
@@ -206,6 +206,7 @@ def _limit(c: Confinement) -> None:
     if kernel.LINUX:
         _set_limit(resource.RLIMIT_MSGQUEUE, 0)
         _set_limit(resource.RLIMIT_MEMLOCK, 0)
+    _set_limit(resource.RLIMIT_AS, c.memory_mib * _MIB)
 
 
 def _process_limit(c: Confinement) -> int | None:
@@ -253,8 +254,8 @@ def _confine_plainly(c: Confinement) -> tuple[str, ...]:
     try:
         _limit(c)
     except (OSError, ValueError):
-        # macOS has no limit of address space; what this mode promises is a session of its own, no more.
-        return ()
+        # macOS has no limit of address space, the last of them; this mode promises only a session of its own.
+        return ("rlimits but for memory",)
     return ("rlimits",)
 
 
@@ -321,7 +322,7 @@ def _as_student(uid: int) -> Iterator[None]:
     """
     users, groups = os.getresuid(), os.getresgid()
     os.setresgid(-1, uid, -1)
-    os.setresuid(_REAPER_UID, uid, users[1])
+    os.setresuid(_REAPER_UIDS[os.getpid() % len(_REAPER_UIDS)], uid, users[1])
     try:
         yield
     finally:

@@ -49,6 +49,10 @@ EVENTS_MAX = 200_000
 """Steps of one run, a guard against fakes and submissions that keep each other busy for ever."""
 
 
+RUNS_TRACED = 4
+"""Runs of a check whose lines are counted."""
+
+
 class Refused(Exception):
     """Raised by a fake: the student's call raises `error` there. Any other exception of a fake is our own fault."""
 
@@ -147,7 +151,7 @@ class World:
     def end(self) -> None:
         """Kill every process; learn which lines each had run."""
         for node in self.nodes:
-            if self.coverage:
+            if self._is_traced():
                 self._collect(node.farewell(not self.statements, self._monotonic_ns(), self._wall_ns()))
             node.destroy()
 
@@ -172,6 +176,10 @@ class World:
         self._asked: Counter[str] = Counter()
         self._names: Counter[str] = Counter()
 
+    def _is_traced(self) -> bool:
+        """Tracing makes a process three times as dear, and later examples of a property run the same lines."""
+        return self.coverage and self.runs <= RUNS_TRACED
+
     def _collect(self, lines: list[Lines]) -> None:
         for file in lines:
             self.executed.setdefault(file.file, set()).update(file.executed)
@@ -189,7 +197,7 @@ class World:
     def load(self, node: Node) -> list[str]:
         """Import the submission in a process; the public names that it defines. StudentError when it raises."""
         call = proxies.Call(self, node, "importing the submission", None)
-        self._send(call, Load(call.number, self.coverage))
+        self._send(call, Load(call.number, self._is_traced()))
         names: list[str] = call.result()
         return names
 
