@@ -94,8 +94,8 @@ def _walk(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise UsageError(f"{folder} can't be read: {_reason(error)}.", "Make it readable, and try again.") from None
     for entry in entries:
-        if entry.name.startswith("."):
-            continue
+        if entry.name.startswith((".", "#")) or entry.name.endswith("~"):
+            continue  # hidden files, and what editors leave behind
         path = Path(entry.path)
         if entry.is_symlink():
             raise UsageError(f"{path} is a link; a submission holds files and folders only.", "Put the file itself there.")

@@ -9,7 +9,7 @@ DEFAULTS = {"ttl": 45, "capacity": 100, "grace": 0}
 
 @pytest.fixture
 def store(world):
-    """A store in which three people are known, and `dan` is not."""
+    """A store in which four people are known, and `dan` is not."""
     return filled_store(world)
 
 
@@ -38,22 +38,21 @@ def begin(world):
 
 
 @pytest.fixture
-def full_cache(world):
-    """Begins a run with a cache whose every place is taken: gives its process, the cache and the keys held."""
+def full_caches(world):
+    """By size, a process with a cache whose every place is taken, and the keys that are held there."""
+    return {size: full_cache(world, size) for size in (32, 256, 1024)}
 
-    def full_cache(size):
-        world.reset()
-        student = world.student()
-        cache = student.CacheAside(Store(world), **(DEFAULTS | {"capacity": size}))
-        keys = [f"key{number}" for number in range(size)]
-        cache.get.each(keys)
-        return student, cache, keys
 
-    return full_cache
+def full_cache(world, size):
+    student = world.student()
+    cache = student.CacheAside(Store(world), **(DEFAULTS | {"capacity": size}))
+    keys = [f"key{number}" for number in range(size)]
+    cache.get.each(keys, at_once=True)
+    return student, cache, keys
 
 
 def filled_store(world):
     store = Store(world)
-    for key, value in {"ada": b"v1", "bob": b"w1", "cyd": b"x1"}.items():
+    for key, value in {"ada": b"v1", "bob": b"w1", "cyd": b"x1", "eve": b"z1"}.items():
         store[key] = value
     return store

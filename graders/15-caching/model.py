@@ -4,20 +4,18 @@ from collections import OrderedDict
 
 from hypothesis import strategies as st
 
-KEYS = st.sampled_from(["ada", "bob", "cyd"])
 
-
-def operations(*verbs, waits=(1, 30), at_most=12):
-    """Sequences of `(verb, key or seconds)`: the verbs named, and `wait`."""
-    steps = [st.tuples(st.just(verb), KEYS) for verb in verbs]
-    steps.append(st.tuples(st.just("wait"), st.integers(*waits)))
-    return st.lists(st.one_of(steps), min_size=2, max_size=at_most)
+def operations(verbs, keys, waits, at_most=12):
+    """Sequences of `(verb, key)` and `("wait", seconds)`."""
+    key_steps = st.tuples(st.sampled_from(verbs), st.sampled_from(keys))
+    wait_steps = st.tuples(st.just("wait"), st.sampled_from(waits))
+    return st.lists(key_steps | wait_steps, min_size=3, max_size=at_most)
 
 
 class History:
     """What a store has held for each key, and when each value was replaced."""
 
-    def __init__(self, store, clock, keys=("ada", "bob", "cyd")):
+    def __init__(self, store, clock, keys):
         self._store, self._clock = store, clock
         self._now = {key: store[key] for key in keys}
         self._replaced = {key: [] for key in keys}

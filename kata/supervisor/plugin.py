@@ -30,6 +30,9 @@ class Grading:
         self.finished = 0
         self.collected = False
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.addinivalue_line("markers", "kata_check(requirement, coverage): evidence for that requirement")
+
     # ------------------------------------------------------------ fixtures
 
     @pytest.fixture

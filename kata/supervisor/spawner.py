@@ -73,9 +73,8 @@ class Spawner:
         )
         theirs.close()
         self._limits = Limits()
-        self._uid_base = UID_BASE_OF_PROBES
+        self._uid_base = _usable(UID_BASE_OF_PROBES)
         self._count = 0
-        self._prepared = False
         self._spare: _Requested | None = None
         self._owed: deque[_Requested | None] = deque()
         """For each order that has not been answered yet, who waits for the answer."""
@@ -97,21 +96,23 @@ class Spawner:
 
     def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int, coverage: bool) -> None:
         """Once a job: whom the processes will run, and within what."""
-        self._limits, self._uid_base, self._prepared = limits, uid_base, True
+        self._limits, self._uid_base = limits, _usable(uid_base)
         self._send(orders.Prepare(files, entry, coverage))
-        self._spare = self._request()
 
     def spawn(self) -> Spawned:
         """A new student process. Inconclusive when it can't be confined: nobody is graded unconfined."""
         requested, self._spare = self._spare or self._request(), None
         while requested.reply is None:
             self._receive()
-        if self._prepared:
-            self._spare = self._request()
         hello, visible = self._hello(requested.channel, requested.reply.pid)
         return Spawned(
             requested.reply.pid, visible, requested.channel, requested.output, requested.dumps, tuple(hello.protections)
         )
+
+    def start_ahead(self) -> None:
+        """Have the next process started while the present one is at work."""
+        if self._spare is None:
+            self._spare = self._request()
 
     def destroy(self, spawned: Spawned) -> None:
         """Have the process killed with all that it started, and its files removed; goes on at once."""
@@ -222,3 +223,14 @@ class Spawner:
         if hasattr(socket, "SO_PASSCRED"):
             channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
         return hello, visible
+
+
+def _usable(uid_base: int) -> int:
+    """The same, or where a user namespace maps fewer ids (rootless docker maps 65,536), one among those that it has."""
+    try:
+        mapped = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
+    except (OSError, ValueError, IndexError):
+        return uid_base
+    if uid_base + UIDS < mapped:
+        return uid_base
+    return 1_000 + uid_base % max(1, mapped - 2_000 - UIDS)

@@ -78,10 +78,12 @@ class Exposure:
         self.target = target
         self.name = name
         self.methods: dict[str, bool] = {}
+        self.signatures: dict[str, inspect.Signature] = {}
         for attribute in dir(type(target)):
             awaited = getattr(getattr(type(target), attribute), "_kata_remote", None)
             if awaited is not None:
                 self.methods[attribute] = awaited
+                self.signatures[attribute] = inspect.signature(getattr(target, attribute))
         if not self.methods:
             raise TypeError(f"{type(target).__name__} has no method marked @remote, so a student could not call it")
         self.handle = Handle(number, name, self.methods)
@@ -199,6 +201,7 @@ class World:
         call = proxies.Call(self, node, "importing the submission", None)
         self._send(call, Load(call.number, self._is_traced()))
         names: list[str] = call.result()
+        self._spawner.start_ahead()
         return names
 
     def expose(self, target: object, name: str) -> Any:
@@ -451,7 +454,7 @@ class World:
         if not any(call.alone for call in self.calls.values()):
             self.entries.append(entry)
         try:
-            inspect.signature(method).bind(*args, **kwargs)
+            exposure.signatures[ask.method].bind(*args, **kwargs)
         except TypeError as error:
             self._refuse(node, ask, entry, TypeError(f"{exposure.name}.{ask.method}: {error}"))
             return

@@ -1,4 +1,6 @@
-"""Loses: side-by-side, errors, grace. One lock around everything: correct, and as slow as the slowest load."""
+"""Loses: side-by-side, errors, grace. One lock around everything: correct, and as slow as the slowest load.
+May lose: full-of-loads, failed-write.
+"""
 
 import asyncio
 import time

@@ -1,5 +1,5 @@
 """Loses: single-flight, grace. Only a key that was never held is loaded once; an expired one is asked for by everybody.
-May lose: overtaken, cancelled.
+May lose: overtaken, cancelled, failed-write.
 """
 
 import asyncio
