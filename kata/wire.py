@@ -316,13 +316,6 @@ def seconds_to_ns(seconds: float) -> int:
 # ---------------------------------------------------------------- supervisor and student
 
 
-class Load(_Tagged, frozen=True, tag="load"):
-    """Import the submission."""
-
-    id: int
-    coverage: bool
-
-
 class Call(_Tagged, frozen=True, tag="call"):
     """Call a method of an object that the student process holds; object 0 is the submission's module.
 
@@ -369,7 +362,7 @@ class Deliver(_Tagged, frozen=True, tag="deliver"):
 
     monotonic_ns: int
     wall_ns: int
-    messages: list[Load | Call | Cancel | Answer | Refusal | Farewell]
+    messages: list[Call | Cancel | Answer | Refusal | Farewell]
 
 
 class Done(_Tagged, frozen=True, tag="done"):

@@ -17,7 +17,7 @@ class CacheAside:
         raise NotImplementedError("Write CacheAside.get.")
 
     async def put(self, key: str, value: bytes) -> None:
-        """Write `value` to the store, and then to the cache. Raises the store's error when the write fails."""
+        """Write `value` to the store, then to the cache. Raises the store's error when the write fails."""
         raise NotImplementedError("Write CacheAside.put.")
 
     async def invalidate(self, key: str) -> None:

@@ -20,7 +20,7 @@ import sys
 import threading
 import traceback
 from types import CodeType, FrameType, ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -44,7 +44,6 @@ from kata.wire import (
     Hello,
     Idle,
     Lines,
-    Load,
     More,
     Packer,
     Record,
@@ -69,23 +68,25 @@ _encoder = msgspec.msgpack.Encoder()
 _deliveries = msgspec.msgpack.Decoder(Deliver)
 
 
-def run(
-    connection: socket.socket,
-    confinement: Confinement,
-    files: dict[str, bytes],
-    entry: str,
-    tracer: Tracer | None,
-) -> None:
-    """Confine this process, then serve its channel until the supervisor ends it."""
+class Submission(NamedTuple):
+    """The submission's files by relative name, which of them to import, and that one's code if it was compiled before."""
+
+    files: dict[str, bytes]
+    entry: str
+    code: CodeType | None
+
+
+def run(connection: socket.socket, confinement: Confinement, submission: Submission, tracer: Tracer | None) -> None:
+    """Confine this process, import the submission, then serve its channel until the supervisor ends it."""
     try:
         protections = confine(confinement)
         folder = os.path.join(os.getcwd(), FOLDER)
-        _write_files(folder, files)
+        _write_files(folder, submission.files)
     except Exception as error:
         connection.sendall(frame(_encoder.encode(Hello([], f"{type(error).__name__}: {error}"[:2000]))))
         return
     connection.sendall(frame(_encoder.encode(Hello(list(protections)))))
-    Host(connection, folder, entry, sorted(name for name in files if name.endswith(".py")), tracer).serve()
+    Host(connection, folder, submission, tracer).serve()
 
 
 def _write_files(folder: str, files: dict[str, bytes]) -> None:
@@ -101,12 +102,11 @@ class Host:
     """The objects that the grader holds handles to, the calls that run, and the channel."""
 
     def __init__(
-        self, connection: socket.socket, folder: str, entry: str, sources: list[str], tracer: Tracer | None
+        self, connection: socket.socket, folder: str, submission: Submission, tracer: Tracer | None
     ) -> None:
         self._connection = connection
         self._folder = folder
-        self._entry = entry
-        self._sources = sources
+        self._submission = submission
         self._tracer = tracer
         self._module = ModuleType("submission")
         self._objects: dict[int, object] = {}
@@ -126,6 +126,7 @@ class Host:
     def serve(self) -> None:
         """Run until the channel closes. SystemExit of student code ends the process, as it would anywhere."""
         asyncio.set_event_loop(self._loop)
+        self._loop.call_soon(self._load)
         try:
             self._loop.run_forever()
         except EOFError:
@@ -172,7 +173,7 @@ class Host:
 
     # ------------------------------------------------------------ what comes
 
-    def _take(self, message: Load | Call | Cancel | Answer | Refusal | Farewell) -> None:
+    def _take(self, message: Call | Cancel | Answer | Refusal | Farewell) -> None:
         match message:
             case Call():
                 self._start(message)
@@ -184,34 +185,35 @@ class Host:
                 task = self._tasks.get(message.id)
                 if task is not None:
                     task.cancel()
-            case Load():
-                self._load(message)
             case Farewell():
-                for lines in (
-                    self._tracer.lines(self._folder, self._sources, message.statements)
-                    if self._tracer
-                    else ()
-                ):
-                    self._send(lines)
+                self._say_farewell(message.statements)
 
-    def _load(self, message: Load) -> None:
-        if self._tracer is not None and not message.coverage:
-            self._tracer.stop()
-            self._tracer = None
-        path = os.path.join(self._folder, self._entry)
-        name = self._entry.removesuffix(".py")
+    def _say_farewell(self, statements: bool) -> None:
+        if self._tracer is None:
+            return
+        sources = sorted(name for name in self._submission.files if name.endswith(".py"))
+        for lines in self._tracer.lines(self._folder, sources, statements):
+            self._send(lines)
+
+    def _load(self) -> None:
+        """Import the submission. To the supervisor that is the answer to call 0."""
+        entry, code = self._submission.entry, self._submission.code
+        name = entry.removesuffix(".py")
         sys.path.insert(0, self._folder)
         try:
-            spec = importlib.util.spec_from_file_location(name, path)
+            spec = importlib.util.spec_from_file_location(name, os.path.join(self._folder, entry))
             assert spec is not None and spec.loader is not None
             self._module = importlib.util.module_from_spec(spec)
             sys.modules[name] = self._module
-            spec.loader.exec_module(self._module)
+            if code is None:
+                spec.loader.exec_module(self._module)
+            else:
+                exec(_located(code, f"{self._folder}/{entry}"), vars(self._module))  # noqa: S102
             names = [n for n in vars(self._module) if isinstance(n, str) and not n.startswith("_")]
         except BaseException as error:
-            self._fail(message.id, error)
+            self._fail(0, error)
         else:
-            self._finish(message.id, names[:500])
+            self._finish(0, names[:500])
 
     def _start(self, call: Call) -> None:
         target: object = self._module if call.target == 0 else self._objects.get(call.target)
@@ -371,6 +373,12 @@ class Host:
         if known is None:
             known = self._remotes[handle.id] = Remote(self, handle)
         return known
+
+
+def _located(code: CodeType, path: str) -> CodeType:
+    """The same code, as if it had been compiled from that path."""
+    constants = tuple(_located(c, path) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_filename=path, co_consts=constants)
 
 
 class Remote:

@@ -25,6 +25,15 @@ class Spawn(msgspec.Struct, frozen=True, array_like=True, tag="spawn"):
     """Start a student process. Three descriptors come with it: its channel, its output, its stack dumps."""
 
     confinement: Confinement
+    traced: bool
+    """Count which lines are run."""
+    monotonic_ns: int
+    wall_ns: int
+    """What the clocks show while the submission is imported."""
+
+
+class Compile(msgspec.Struct, frozen=True, array_like=True, tag="compile"):
+    """The submission has been imported once without harm: compile it here, so that no child needs to."""
 
 
 class Destroy(msgspec.Struct, frozen=True, array_like=True, tag="destroy"):
@@ -41,7 +50,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True, tag="reply"):
     failure: str = ""
 
 
-Order = Prepare | Spawn | Destroy
+Order = Prepare | Compile | Spawn | Destroy
 
 _encoder = msgspec.msgpack.Encoder()
 _orders = msgspec.msgpack.Decoder(Order)

@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+from types import CodeType
 from typing import TYPE_CHECKING
 
 from kata.student import clock, confine, host, orders
@@ -36,6 +37,7 @@ class Zygote:
         self.prepared = orders.Prepare(files={}, entry="", coverage=False)
         self.nodes: dict[int, confine.Confinement] = {}
         self.tracer: Tracer | None = None
+        self.code: CodeType | None = None
 
     def serve(self) -> None:
         while True:
@@ -68,6 +70,10 @@ class Zygote:
                     self.tracer = Tracer()
                     settle()
                 return orders.Reply()
+            case orders.Compile():
+                source = self.prepared.files[self.prepared.entry]
+                self.code = compile(source, self.prepared.entry, "exec", dont_inherit=True)
+                return orders.Reply()
             case orders.Spawn():
                 return orders.Reply(pid=self.spawn(order, descriptors))
             case orders.Destroy():
@@ -98,8 +104,12 @@ class Zygote:
         sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         faulthandler.register(signal.SIGUSR2, file=dumps, all_threads=False)
-        connection = socket.socket(fileno=channel)
-        host.run(connection, order.confinement, self.prepared.files, self.prepared.entry, self.tracer)
+        clock.set_time(order.monotonic_ns, order.wall_ns)
+        tracer = self.tracer if order.traced else None
+        if self.tracer is not None and tracer is None:
+            self.tracer.stop()
+        submission = host.Submission(self.prepared.files, self.prepared.entry, self.code)
+        host.run(socket.socket(fileno=channel), order.confinement, submission, tracer)
 
 
 _ballast: list[bytes] = []

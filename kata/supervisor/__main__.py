@@ -89,6 +89,8 @@ def _serve(spawner: Spawner, scratch: Path, stream: EventStream) -> None:
     failure = runner.preflight(job, world)
     output = world.output()
     stream.emit(Loaded(failure=failure, output=output, seconds=round(time.monotonic() - begun, 6)))
+    if failure is None:
+        spawner.compile()
     finished = 0 if failure is not None else runner.run_checks(job, world, scratch, stream.emit, _log)
     world.end()
     stream.emit(

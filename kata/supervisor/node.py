@@ -27,7 +27,6 @@ from kata.wire import (
     Farewell,
     Idle,
     Lines,
-    Load,
     More,
     Refusal,
     Sleeping,
@@ -36,7 +35,7 @@ from kata.wire import (
     frame,
 )
 
-Mail = Load | Call | Cancel | Answer | Refusal | Farewell
+Mail = Call | Cancel | Answer | Refusal | Farewell
 
 TURN_FRAMES_MAX = 64
 _DUMP_SECONDS = 0.5
@@ -127,13 +126,10 @@ class Node:
 
     # ------------------------------------------------------------ turns
 
-    def first_turn(self) -> None:
-        """A process speaks first: it says that it is idle, and only then is anything delivered."""
-        self._guard.begin_turn(self.cpu_seconds_or_none())
-        turn = self._read_turn()
-        if isinstance(turn.state, More):
-            raise self._broken("a first message that is no turn")
-        self.state = turn.state
+    def first_turn(self) -> list[Any]:
+        """A process speaks first: what it says having imported the submission. Raises ProcessFailed like `take_turn`."""
+        self._guard.begin_turn(0.0)
+        return self._listen()
 
     def due_ns(self) -> int | None:
         """When it must have its turn by itself, on the monotonic clock; None when only mail wakes it."""
@@ -172,6 +168,9 @@ class Node:
             self.mail, mail = mail, []
         self._guard.begin_turn(self.cpu_seconds_or_none())
         self._write(frame(_encoder.encode(Deliver(monotonic_ns, wall_ns, mail))))
+        return self._listen()
+
+    def _listen(self) -> list[Any]:
         said: list[Any] = []
         for _ in range(TURN_FRAMES_MAX):
             turn = self._read_turn()

@@ -29,7 +29,7 @@ def preflight(job: Job, world: World) -> Failure | None:
     """Import the submission once, and see that it defines what the exercise asks for; why not, if not."""
     world.begin(f"{job.seed}:preflight", job.coverage)
     try:
-        names = world.load(world.spawn())
+        _, names = world.spawn()
     except StudentError as error:
         return Failure(
             kind="load",
@@ -45,6 +45,7 @@ def preflight(job: Job, world: World) -> Failure | None:
             places=stopped.places,
             advice="Importing the file must only define things: " + stopped.advice[:1].lower() + stopped.advice[1:],
         )
+    world.end()
     missing = [name for name in job.provides if name not in names]
     return _lacks(job, missing, names) if missing else None
 

@@ -47,9 +47,18 @@ class Spawned(msgspec.Struct, frozen=True):
     protections: tuple[str, ...]
 
 
+class Wish(msgspec.Struct, frozen=True):
+    """What a student process must be like: whether its lines are counted, and what its clocks show at first."""
+
+    traced: bool
+    monotonic_ns: int
+    wall_ns: int
+
+
 class _Requested(msgspec.Struct):
     """A student process that was ordered, and may still be coming up."""
 
+    wish: Wish
     channel: socket.socket
     output: int
     dumps: int
@@ -90,7 +99,7 @@ class Spawner:
 
     def probe(self) -> tuple[str, ...]:
         """What confines a student process here. Starts one and ends it, so it also tells that all this works."""
-        spawned = self.spawn()
+        spawned = self.spawn(Wish(False, 0, 0))
         self.destroy(spawned)
         return spawned.protections
 
@@ -99,9 +108,17 @@ class Spawner:
         self._limits, self._uid_base = limits, _usable(uid_base)
         self._send(orders.Prepare(files, entry, coverage))
 
-    def spawn(self) -> Spawned:
+    def compile(self) -> None:
+        """From now on no process compiles the submission: one has imported it, so that is known to do no harm."""
+        self._send(orders.Compile())
+
+    def spawn(self, wish: Wish) -> Spawned:
         """A new student process. Inconclusive when it can't be confined: nobody is graded unconfined."""
-        requested, self._spare = self._spare or self._request(), None
+        requested, self._spare = self._spare, None
+        if requested is not None and requested.wish != wish:
+            self._discard(requested)
+            requested = None
+        requested = requested or self._request(wish)
         while requested.reply is None:
             self._receive()
         hello, visible = self._hello(requested.channel, requested.reply.pid)
@@ -109,10 +126,16 @@ class Spawner:
             requested.reply.pid, visible, requested.channel, requested.output, requested.dumps, tuple(hello.protections)
         )
 
-    def start_ahead(self) -> None:
-        """Have the next process started while the present one is at work."""
+    def start_ahead(self, wish: Wish) -> None:
+        """Have the next process started while the present one is at work; it is used if it turns out to be the one."""
         if self._spare is None:
-            self._spare = self._request()
+            self._spare = self._request(wish)
+
+    def _discard(self, requested: _Requested) -> None:
+        while requested.reply is None:
+            self._receive()
+        spawned = Spawned(requested.reply.pid, 0, requested.channel, requested.output, requested.dumps, ())
+        self.destroy(spawned)
 
     def destroy(self, spawned: Spawned) -> None:
         """Have the process killed with all that it started, and its files removed; goes on at once."""
@@ -122,7 +145,7 @@ class Spawner:
     def destroy_and_wait(self, spawned: Spawned) -> int | None:
         """The same, and its wait status once it is done, where one is known."""
         self._disconnect(spawned)
-        mine = self._send(orders.Destroy(spawned.pid), _Requested(spawned.channel, -1, -1))
+        mine = self._send(orders.Destroy(spawned.pid), _Requested(Wish(False, 0, 0), spawned.channel, -1, -1))
         while mine.reply is None:
             self._receive()
         return mine.reply.status
@@ -142,7 +165,7 @@ class Spawner:
         os.close(spawned.output)
         os.close(spawned.dumps)
 
-    def _request(self) -> _Requested:
+    def _request(self, wish: Wish) -> _Requested:
         """Order a process without waiting for it."""
         channel, theirs = socket.socketpair()
         output, output_end = os.pipe()
@@ -153,7 +176,8 @@ class Spawner:
             os.set_blocking(descriptor, False)
         try:
             descriptors = (theirs.fileno(), output_end, dumps_end)
-            return self._send(orders.Spawn(self._confinement()), _Requested(channel, output, dumps), descriptors)
+            order = orders.Spawn(self._confinement(), wish.traced, wish.monotonic_ns, wish.wall_ns)
+            return self._send(order, _Requested(wish, channel, output, dumps), descriptors)
         finally:
             theirs.close()
             os.close(output_end)

@@ -23,7 +23,7 @@ from kata.report.model import Dependability, Line
 from kata.supervisor import proxies
 from kata.supervisor.failures import CheckFailed, ProcessFailed, failed
 from kata.supervisor.node import Guard, Node
-from kata.supervisor.spawner import Spawner
+from kata.supervisor.spawner import Spawner, Wish
 from kata.supervisor.transcript import Entry, lines_of
 from kata.wire import (
     Answer,
@@ -32,7 +32,6 @@ from kata.wire import (
     Failed,
     Handle,
     Lines,
-    Load,
     Packer,
     Refusal,
     Unpacker,
@@ -130,6 +129,11 @@ class World:
         self.runs = 0
         self._output = bytearray()
         self.output_cut = False
+        # What the clocks show at first depends on the seed alone: it tells a submission nothing of a check, and a process
+        # that was started ahead fits every run.
+        bases = random.Random(f"{seed}:clocks")
+        self._monotonic_base_ns = bases.randrange(1_000, 100_000) * 1_000_000_000
+        self._wall_base_ns = bases.randrange(1_750_000_000, 1_900_000_000) * 1_000_000_000
         self._clear()
 
     # ------------------------------------------------------------ a run's beginning and end
@@ -161,9 +165,6 @@ class World:
         self.nodes: list[Node] = []
         self.now_ns = 0
         self.wall_offset_ns = 0
-        # What a clock shows at first is nobody's business; a submission that knows it knows nothing of the check.
-        self._monotonic_base_ns = self.random.randrange(1_000, 100_000) * 1_000_000_000
-        self._wall_base_ns = self.random.randrange(1_750_000_000, 1_900_000_000) * 1_000_000_000
         self.entries: list[Entry] = []
         self.faults = 0
         self.calls: dict[int, proxies.Call] = {}
@@ -178,9 +179,9 @@ class World:
         self._asked: Counter[str] = Counter()
         self._names: Counter[str] = Counter()
 
-    def _is_traced(self) -> bool:
+    def _is_traced(self, ahead: int = 0) -> bool:
         """Tracing makes a process three times as dear, and later examples of a property run the same lines."""
-        return self.coverage and self.runs <= RUNS_TRACED
+        return self.coverage and self.runs + ahead <= RUNS_TRACED
 
     def _collect(self, lines: list[Lines]) -> None:
         for file in lines:
@@ -192,17 +193,8 @@ class World:
 
     def student(self, name: str = "") -> proxies.Module:
         """A fresh student process with the submission imported: its module. `name` stands in the transcript."""
-        node = self.spawn(name)
-        self.load(node)
+        node, _ = self.spawn(name)
         return proxies.Module(self, node)
-
-    def load(self, node: Node) -> list[str]:
-        """Import the submission in a process; the public names that it defines. StudentError when it raises."""
-        call = proxies.Call(self, node, "importing the submission", None)
-        self._send(call, Load(call.number, self._is_traced()))
-        names: list[str] = call.result()
-        self._spawner.start_ahead()
-        return names
 
     def expose(self, target: object, name: str) -> Any:
         """Let student code call the methods of `target` that are marked @remote; `name` stands in the transcript."""
@@ -249,20 +241,23 @@ class World:
 
     # ------------------------------------------------------------ processes
 
-    def spawn(self, name: str = "") -> Node:
-        """A fresh, confined process in which nothing has been imported yet."""
-        spawned = self._spawner.spawn()
-        node = Node(
-            self._spawner,
-            spawned,
-            name,
-            self._guard,
-            self._keep_output,
-            self.source_line,
-        )
+    def spawn(self, name: str = "") -> tuple[Node, list[str]]:
+        """A fresh, confined process that has imported the submission, and the public names that this defined.
+
+        StudentError when the import raises, ProcessFailed when it does not end.
+        """
+        spawned = self._spawner.spawn(self._wish())
+        node = Node(self._spawner, spawned, name, self._guard, self._keep_output, self.source_line)
         self.nodes.append(node)
-        node.first_turn()
-        return node
+        load = self.calls[0] = proxies.Call(self, node, "importing the submission", None)
+        self._hear(node, node.first_turn())
+        names: list[str] = load.result()
+        # The next run begins as this one did; who needs another process in mid-run waits for it.
+        self._spawner.start_ahead(Wish(self._is_traced(ahead=1), self._monotonic_base_ns, self._wall_base_ns))
+        return node, names
+
+    def _wish(self) -> Wish:
+        return Wish(self._is_traced(), self._monotonic_ns(), self._wall_ns())
 
     def source_line(self, file: str, line: int) -> str:
         """That line of the submission, without its indentation; empty when there is none."""
@@ -362,7 +357,10 @@ class World:
             self._turn(ready[0] if len(ready) == 1 else self.random.choice(ready))
 
     def _turn(self, node: Node) -> None:
-        for message in node.take_turn(self._monotonic_ns(), self._wall_ns()):
+        self._hear(node, node.take_turn(self._monotonic_ns(), self._wall_ns()))
+
+    def _hear(self, node: Node, said: list[Any]) -> None:
+        for message in said:
             match message:
                 case Done() | Failed():
                     call = self.calls.pop(message.id, None)

@@ -1,4 +1,4 @@
-"""A cache beside a slow store: TTL, LRU, one load at a time for each key, stale values while the store is down."""
+"""A cache beside a slow store: TTL, LRU, one load a key at a time, stale values while the store is down."""
 
 import asyncio
 import time

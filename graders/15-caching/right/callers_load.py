@@ -1,4 +1,4 @@
-"""Design: no task of its own. The first caller loads for all; when it is cancelled, one of those who wait takes over. Versions tell what was overtaken."""
+"""Design: the first caller loads for all, and another takes over when it is cancelled; versions, no tasks."""
 
 import asyncio
 import collections

@@ -1,4 +1,4 @@
-"""Design: a lock for each key, under which loads, puts and invalidates take turns; what a turn brought is left for those who waited."""
+"""Design: a lock for each key, under which all take turns, and which keeps what the last turn brought."""
 
 import asyncio
 import time
@@ -6,18 +6,22 @@ import weakref
 
 
 class Turns:
-    """The turns of one key, and what the last load or put brought: a value, an error, or nothing to go by."""
+    """The turns of one key, and what the last one brought: a value, an error, or nothing to go by."""
 
     def __init__(self):
         self.lock = asyncio.Lock()
         self.count = 0
-        self.value = None
-        self.error = None
+        self.dropped = 0
+        self.value = self.error = None
         self.known = False
 
     def settle(self, value=None, error=None):
         self.count += 1
         self.value, self.error, self.known = value, error, True
+
+    def drop(self):
+        self.dropped += 1
+        self.known = False
 
 
 class CacheAside:
@@ -36,10 +40,10 @@ class CacheAside:
         begun = turns.count
         async with turns.lock:
             if not turns.known or turns.count == begun:
-                await self.load(key, turns)
-        if turns.error is not None:
-            raise turns.error
-        return turns.value
+                return await self.load(key, turns)
+            if turns.error is not None:
+                raise turns.error
+            return turns.value
 
     async def put(self, key, value):
         turns = self.turns_of(key)
@@ -47,31 +51,32 @@ class CacheAside:
             try:
                 await self.store.write(key, value)
             except BaseException:
-                self.held.pop(key, None)
-                turns.known = False
+                await self.invalidate(key)
                 raise
             self.keep(key, value)
             turns.settle(value)
 
     async def invalidate(self, key):
         self.held.pop(key, None)
-        turns = self.turns_of(key)
-        async with turns.lock:
-            self.held.pop(key, None)
-            turns.known = False
+        self.turns_of(key).drop()
 
     async def load(self, key, turns):
+        dropped = turns.dropped
         try:
             value = await self.store.read(key)
         except Exception as error:
             entry = self.held.get(key)
-            if entry is not None and self.age(entry) < self.ttl + self.grace:
-                turns.settle(entry[0])
-            else:
-                turns.settle(error=error)
+            if entry is None or self.age(entry) >= self.ttl + self.grace:
+                if turns.dropped == dropped:
+                    turns.settle(error=error)
+                raise
+            value = entry[0]
         else:
-            self.keep(key, value)
+            if turns.dropped == dropped:
+                self.keep(key, value)
+        if turns.dropped == dropped:
             turns.settle(value)
+        return value
 
     def turns_of(self, key):
         turns = self.turns.get(key)

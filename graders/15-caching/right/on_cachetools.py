@@ -1,4 +1,4 @@
-"""Design: cachetools.TTLCache holds the values and forgets them at the end of their grace, the expired ones before the others."""
+"""Design: cachetools.TTLCache holds values to the end of their grace, and drops the expired ones first."""
 
 import asyncio
 import time

@@ -1,5 +1,5 @@
 """Loses: write. It changes the cache before the store has taken the write.
-May lose: overtaken, fresh.
+May lose: overtaken.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 """Loses: write. It lets an invalidated key expire instead of dropping it, with the wrong sign.
-May lose: overtaken, grace, failed-write, fresh, lru.
+May lose: overtaken, grace, failed-write, lru.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 """Loses: hit, write, lru, grace. It asks the store every time: always right, and no help.
-May lose: single-flight, side-by-side, fresh, cancelled, errors, wall-clock, full-of-loads.
+May lose: fresh, cancelled, errors, wall-clock, flat-cost.
 """
 
 import asyncio

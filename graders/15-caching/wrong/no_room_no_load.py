@@ -1,4 +1,6 @@
-"""Loses: full-of-loads. When as many keys are loading as it can hold, it refuses to load another."""
+"""Loses: full-of-loads. When as many keys are loading as it can hold, it refuses to load another.
+May lose: flat-cost.
+"""
 
 import asyncio
 import time
@@ -19,7 +21,7 @@ class CacheAside:
                 return value
         if key not in self.loads:
             if len(self.loads) >= self.capacity:
-                raise RuntimeError('the cache is full')
+                raise RuntimeError("the cache is full")
             self.loads[key] = asyncio.create_task(self.load(key))
         return await asyncio.shield(self.loads[key])
 

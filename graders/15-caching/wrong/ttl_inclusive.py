@@ -1,5 +1,5 @@
 """Loses: fresh. A value whose age is exactly the TTL is still served.
-May lose: grace, single-flight, wall-clock.
+May lose: grace, wall-clock.
 """
 
 import asyncio

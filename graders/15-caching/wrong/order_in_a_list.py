@@ -1,0 +1,64 @@
+"""Loses: flat-cost. It keeps the order of use in a list, and looks through it at every hit."""
+
+import asyncio
+import time
+from collections import OrderedDict
+
+
+class CacheAside:
+    def __init__(self, store, ttl, capacity, grace=0.0):
+        self.store, self.ttl, self.capacity, self.grace = store, ttl, capacity, grace
+        self.entries = OrderedDict()  # key: (value, since)
+        self.loads = {}
+        self.order = []
+
+    async def get(self, key):
+        if key in self.entries:
+            value, since = self.entries[key]
+            self.order.remove(key)
+            self.order.append(key)
+            if time.monotonic() - since < self.ttl:
+                return value
+        if key not in self.loads:
+            self.loads[key] = asyncio.create_task(self.load(key))
+        return await asyncio.shield(self.loads[key])
+
+    async def put(self, key, value):
+        try:
+            await self.store.write(key, value)
+        except BaseException:
+            await self.invalidate(key)
+            raise
+        await self.invalidate(key)
+        self.keep(key, value)
+
+    async def invalidate(self, key):
+        if key in self.entries:
+            del self.entries[key]
+            self.order.remove(key)
+        self.loads.pop(key, None)
+
+    async def load(self, key):
+        this = asyncio.current_task()
+        try:
+            value = await self.store.read(key)
+            if self.loads.get(key) is this:
+                self.keep(key, value)
+            return value
+        except Exception:
+            if key in self.entries:
+                value, since = self.entries[key]
+                if time.monotonic() - since < self.ttl + self.grace:
+                    return value
+            raise
+        finally:
+            if self.loads.get(key) is this:
+                del self.loads[key]
+
+    def keep(self, key, value):
+        if key in self.entries:
+            self.order.remove(key)
+        self.entries[key] = (value, time.monotonic())
+        self.order.append(key)
+        if len(self.entries) > self.capacity:
+            del self.entries[self.order.pop(0)]
