@@ -32,14 +32,14 @@ class Catalog:
         """The ids of all exercises; reads only folder names, so that completion is quick."""
         folder = self.root / "exercises"
         if not folder.is_dir():
-            raise UsageError(f"No exercises were found in {folder}.", "Install system-design-kata again, or unset KATA_CONTENT.")
+            raise UsageError(
+                f"No exercises were found in {folder}.", "Install system-design-kata again, or unset KATA_CONTENT."
+            )
         return sorted(path.name for path in folder.iterdir() if (path / "exercise.toml").is_file())
 
     def get(self, exercise_id: str) -> Exercise:
         """The exercise of exactly that id."""
-        return read_exercise(
-            self.root / "exercises" / exercise_id, self.root / "graders", self.root / "solutions"
-        )
+        return read_exercise(self.root / "exercises" / exercise_id, self.root / "graders", self.root / "solutions")
 
     def all(self) -> list[Exercise]:
         return [self.get(exercise_id) for exercise_id in self.ids()]

@@ -124,7 +124,9 @@ def read_exercise(folder: Path, graders: Path, solutions: Path) -> Exercise:
     """
     path = folder / "exercise.toml"
     if not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", folder.name):
-        raise ContentError(f"{folder} is not named like an exercise.", "Name it like 15-caching: two digits, then the topic.")
+        raise ContentError(
+            f"{folder} is not named like an exercise.", "Name it like 15-caching: two digits, then the topic."
+        )
     try:
         toml = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _Toml)
     except FileNotFoundError:
@@ -134,7 +136,9 @@ def read_exercise(folder: Path, graders: Path, solutions: Path) -> Exercise:
     ids = [requirement.id for requirement in toml.requirements]
     for requirement_id in ids:
         if ids.count(requirement_id) > 1:
-            raise ContentError(f"{path}: two requirements have the id {requirement_id!r}.", "Give each an id of its own.")
+            raise ContentError(
+                f"{path}: two requirements have the id {requirement_id!r}.", "Give each an id of its own."
+            )
     for requirement in toml.requirements:
         for needed in requirement.needs:
             if needed not in ids or ids.index(needed) >= ids.index(requirement.id):
@@ -162,13 +166,17 @@ def _read_hints(path: Path, ids: list[str]) -> dict[str, tuple[str, ...]]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ContentError(f"{path} is missing.", "Write three rungs for each requirement: idea, property, pointer.") from None
+        raise ContentError(
+            f"{path} is missing.", "Write three rungs for each requirement: idea, property, pointer."
+        ) from None
     hints: dict[str, tuple[str, ...]] = {}
     for section in re.split(r"^## +", text, flags=re.MULTILINE)[1:]:
         heading, _, body = section.partition("\n")
         requirement_id = heading.strip().strip("`")
         if requirement_id not in ids:
-            raise ContentError(f"{path}: no requirement has the id {requirement_id!r}.", "Use an id from exercise.toml.")
+            raise ContentError(
+                f"{path}: no requirement has the id {requirement_id!r}.", "Use an id from exercise.toml."
+            )
         rungs = re.split(r"^\d+\. +", body, flags=re.MULTILINE)[1:]
         hints[requirement_id] = tuple(re.sub(r"\n[ \t]+", "\n", rung).strip() for rung in rungs)
     return hints

@@ -68,8 +68,8 @@ def grade(
 ) -> Report:
     """Grade a submission once.
 
-    `connection` is a sandbox of this launcher that was started ahead; without it one is started. `only` restricts the run
-    to some requirements, and those that they need. `on_event` is told everything as it happens.
+    `connection` is a sandbox of this launcher that was started ahead; without it one is started. `only` restricts the
+    run to some requirements, and those that they need. `on_event` is told everything as it happens.
     Whatever the submission does ends in a report, and so does a sandbox that breaks: then it is inconclusive.
     SandboxUnavailable is raised when there is no sandbox to begin with.
     """
@@ -78,9 +78,11 @@ def grade(
     connection = connection or launcher.start()
     stream = EventStream(connection, on_event or (lambda event: None))
     try:
-        ready = stream.wait_until_ready()
+        stream.wait_until_ready()
         ready_at = time.monotonic()
-        connection.write(frame(msgspec.msgpack.encode(_job(exercise, submission, wanted, seed, coverage)), JOB_BYTES_MAX))
+        connection.write(
+            frame(msgspec.msgpack.encode(_job(exercise, submission, wanted, seed, coverage)), JOB_BYTES_MAX)
+        )
         stream.run(deadline=ready_at + exercise.limits.run_seconds + SPARE_SECONDS)
     except (SandboxFailure, WireError, EOFError, TimeoutError, msgspec.MsgspecError) as error:
         ready_at = time.monotonic()
@@ -109,7 +111,9 @@ def grader_files(exercise: Exercise) -> dict[str, bytes]:
     """What travels to the supervisor: the grader's own modules, without its wrong and right submissions."""
     files = {path.name: path.read_bytes() for path in sorted(exercise.grader_folder.glob("*.py"))}
     if not files:
-        raise ContentError(f"{exercise.grader_folder} holds no grader.", "Write test_correctness.py there, or install again.")
+        raise ContentError(
+            f"{exercise.grader_folder} holds no grader.", "Write test_correctness.py there, or install again."
+        )
     return files
 
 
@@ -144,7 +148,8 @@ class EventStream:
             raise WireError(f"{type(event).__name__} came before Ready")
         if event.version != __version__:
             raise SandboxFailure(
-                f"The sandbox has kata {event.version}, and this is {__version__}.", "`kata sandbox build` makes a new one."
+                f"The sandbox has kata {event.version}, and this is {__version__}.",
+                "`kata sandbox build` makes a new one.",
             )
         self.ready = event
         return event
@@ -173,7 +178,11 @@ class EventStream:
                     raise WireError(f"check {result.id!r} ended, but it was not running")
                 self.results[result.id], self._running = result, None
             case Final():
-                if event.digest != digest or event.finished != len(self.results) or set(self.results) != set(self.declared):
+                if (
+                    event.digest != digest
+                    or event.finished != len(self.results)
+                    or set(self.results) != set(self.declared)
+                ):
                     raise WireError("the stream's end does not fit the rest of it")
                 self.final = event
             case Broken(message=message):

@@ -1,6 +1,6 @@
 """What a student hands in: a file, or a folder with that file in it, read by rules of our own.
 
-Regular files and folders only; no links, devices or pipes; plain relative names; bounded in number and size while reading.
+Regular files and folders only; no links, devices or pipes; plain relative names; bounded while reading.
 Nothing of it is ever put on the grader's path, so a `conftest.py` or a `sitecustomize.py` means nothing.
 """
 
@@ -49,7 +49,9 @@ def read_submission(path: Path, file: str) -> Submission:
     try:
         kind = path.stat().st_mode
     except OSError as error:
-        raise UsageError(f"{path} can't be read: {_reason(error)}.", f"Name a file, or a folder that holds {file}.") from None
+        raise UsageError(
+            f"{path} can't be read: {_reason(error)}.", f"Name a file, or a folder that holds {file}."
+        ) from None
     if stat.S_ISREG(kind):
         return Submission(path.name, {file: _read(path)})
     if not stat.S_ISDIR(kind):
@@ -76,7 +78,9 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         files[name] = _read(path)
         total += len(files[name])
         if total > TOTAL_BYTES_MAX:
-            raise UsageError(f"{folder} holds more than {TOTAL_BYTES_MAX >> 20} MiB.", "Hand in only what the exercise needs.")
+            raise UsageError(
+                f"{folder} holds more than {TOTAL_BYTES_MAX >> 20} MiB.", "Hand in only what the exercise needs."
+            )
     return files
 
 
@@ -85,7 +89,9 @@ def check_name(name: str) -> None:
     parts = name.split("/")
     harmless = all(_NAME.fullmatch(part) and not part.endswith((".", " ")) for part in parts)
     if not harmless or len(parts) > 8 or unicodedata.normalize("NFC", name) != name:
-        raise UsageError(f"{name!r} is not a name that a submission may have.", "Use letters, digits, dots, dashes and underscores.")
+        raise UsageError(
+            f"{name!r} is not a name that a submission may have.", "Use letters, digits, dots, dashes and underscores."
+        )
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -98,14 +104,18 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue  # hidden files, and what editors leave behind
         path = Path(entry.path)
         if entry.is_symlink():
-            raise UsageError(f"{path} is a link; a submission holds files and folders only.", "Put the file itself there.")
+            raise UsageError(
+                f"{path} is a link; a submission holds files and folders only.", "Put the file itself there."
+            )
         if entry.is_dir(follow_symlinks=False):
             if entry.name not in _SKIPPED_FOLDERS:
                 yield from _walk(path)
         elif entry.is_file(follow_symlinks=False):
             yield path
         else:
-            raise UsageError(f"{path} is not a regular file.", "A submission holds files and folders only; take it out.")
+            raise UsageError(
+                f"{path} is not a regular file.", "A submission holds files and folders only; take it out."
+            )
 
 
 def _read(path: Path) -> bytes:

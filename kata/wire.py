@@ -163,7 +163,7 @@ class Record:
 
 
 class Packer:
-    """Turns Python values into wire values. `handle(value)` makes a Handle for what isn't plain data, or returns None."""
+    """Turns Python values into wire values. `handle(value)` makes a Handle for what isn't plain data, or None."""
 
     def __init__(self, handle: Callable[[object], Handle | None]) -> None:
         self._handle = handle
@@ -208,7 +208,7 @@ class Packer:
             return self._fields(value, ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value)), depth)
         for plain in (bool, int, float, str, bytes):
             if isinstance(value, plain):
-                return self.pack(plain(value), depth)
+                return self.pack(plain(value), depth)  # type: ignore[arg-type]
         raise WireError(f"a {type(value).__name__} can't cross; plain data can")
 
     def _fields(self, value: object, items: Any, depth: int, name: str = "") -> Fields:
@@ -218,9 +218,7 @@ class Packer:
 class Unpacker:
     """Turns wire values into Python values; `resolve(handle)` gives the object or proxy behind a Handle."""
 
-    def __init__(
-        self, resolve: Callable[[Handle], object], record: Callable[..., object] = Record
-    ) -> None:
+    def __init__(self, resolve: Callable[[Handle], object], record: Callable[..., object] = Record) -> None:
         self._resolve = resolve
         self._record = record
 

@@ -224,9 +224,7 @@ class State:
         aside = path.with_name(f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}")
         with self._writing():
             path.rename(aside)
-        self._notice(
-            f"{path} could not be understood; it was set aside as {aside.name}, and a new one begun."
-        )
+        self._notice(f"{path} could not be understood; it was set aside as {aside.name}, and a new one begun.")
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -299,9 +297,7 @@ def _decode(path: Path) -> _Progress:
             "Make it readable, or set KATA_HOME to another folder.",
         ) from error
     if msgspec.json.decode(data, type=_Format).format > 1:
-        raise KataError(
-            f"{path} was written by a newer kata.", "Update kata, or set KATA_HOME to another folder."
-        )
+        raise KataError(f"{path} was written by a newer kata.", "Update kata, or set KATA_HOME to another folder.")
     return msgspec.json.decode(data, type=_Progress)
 
 

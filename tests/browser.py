@@ -67,9 +67,7 @@ class Browser:
         frame, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(frame)
 
-    def open(
-        self, page: Path, *, width: int = 1280, height: int = 900, dark: bool = False, media: str = ""
-    ) -> None:
+    def open(self, page: Path, *, width: int = 1280, height: int = 900, dark: bool = False, media: str = "") -> None:
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,

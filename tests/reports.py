@@ -103,9 +103,7 @@ class Builder:
     def report(self, **changes: Any) -> Report:
         rows = self.requirements
         outcomes = {each.outcome for each in rows}
-        outcome: Outcome = (
-            "inconclusive" if "inconclusive" in outcomes else "met" if outcomes <= {"met"} else "unmet"
-        )
+        outcome: Outcome = "inconclusive" if "inconclusive" in outcomes else "met" if outcomes <= {"met"} else "unmet"
         made: dict[str, Any] = {
             "exercise": ExerciseInfo(id="15-caching", title="Cache-aside with a TTL", digest="a1b2c3d4" * 8),
             "submission": SubmissionInfo(
@@ -174,9 +172,7 @@ STAMPEDE = CheckResult(
         expected="['ada']",
         got="[" + ", ".join(["'ada'"] * 40) + ", …]",
         places=(
-            Place(
-                file="cache_aside.py", line=27, function="get", source="        value = await self._load(key)"
-            ),
+            Place(file="cache_aside.py", line=27, function="get", source="        value = await self._load(key)"),
             Place(
                 file="cache_aside.py",
                 line=41,
@@ -192,9 +188,7 @@ STAMPEDE = CheckResult(
         Line(at_seconds=0, text="cache.get('ada')", note="1 read"),
         Line(at_seconds=0, text="cache.get('ada')", note="1 read"),
         Line(at_seconds=2, text="cache.get('ada')", result="b'v1'"),
-        Line(
-            at_seconds=2.25, text="reads of the store", result="['ada', 'ada', 'ada', …]", expected="['ada']"
-        ),
+        Line(at_seconds=2.25, text="reads of the store", result="['ada', 'ada', 'ada', …]", expected="['ada']"),
     ),
     transcript_cut=194,
     output="miss ada\nmiss ada\nmiss ada\n",
@@ -295,9 +289,7 @@ def unmet(sandbox: SandboxInfo | None = None) -> Report:
         passed("test_lru", "The oldest goes."),
         points=10,
     )
-    b.add(
-        "single-flight", "timing", "A hundred concurrent misses of one key load it once.", STAMPEDE, points=14
-    )
+    b.add("single-flight", "timing", "A hundred concurrent misses of one key load it once.", STAMPEDE, points=14)
     b.add(
         "bounded",
         "timing",

@@ -35,9 +35,7 @@ from kata.submission import Submission
 
 ID = "28-lease-table"
 SENTENCES = {
-    "answers": (
-        "A get answers with what the store holds under its key, and with None when it holds nothing.",
-    ),
+    "answers": ("A get answers with what the store holds under its key, and with None when it holds nothing.",),
     "one-read": ("A get costs one read of the store.",),
     "one-retry": (
         "A get whose first read fails answers all the same.",
@@ -373,8 +371,7 @@ class Grade:
             earned=requirement.points if outcome == "met" else 0,
             outcome=outcome,
             checks=tuple(
-                CheckResult(id=text, text=text, outcome=outcome, failure=failure)
-                for text in SENTENCES[requirement_id]
+                CheckResult(id=text, text=text, outcome=outcome, failure=failure) for text in SENTENCES[requirement_id]
             ),
         )
 
@@ -424,9 +421,7 @@ def test_a_good_exercise_is_proved(exercise: Exercise, grade: Grade) -> None:
     assert found.summary.runs == 1 + 7 * 3 + 5 * 6
 
 
-def test_right_ones_run_on_all_seeds_wrong_ones_on_five_the_stub_on_one(
-    exercise: Exercise, grade: Grade
-) -> None:
+def test_right_ones_run_on_all_seeds_wrong_ones_on_five_the_stub_on_one(exercise: Exercise, grade: Grade) -> None:
     prove(exercise)
     seeds = {name: [seed for n, seed, _ in grade.graded if n == name] for name, _, _ in grade.graded}
     assert seeds["loop"] == seeds["lease_table"] == [3, 4, 5, 6, 7, 8, 9]
@@ -448,21 +443,15 @@ def test_progress_is_told_run_by_run(exercise: Exercise, grade: Grade) -> None:
     assert f"{ID} right/loop" in {step[2] for step in told}
 
 
-def test_a_right_submission_that_loses_something_is_found_with_its_seed(
-    exercise: Exercise, grade: Grade
-) -> None:
+def test_a_right_submission_that_loses_something_is_found_with_its_seed(exercise: Exercise, grade: Grade) -> None:
     grade.outcome["loop:one-read", 5] = grade.outcome["loop:one-read", 8] = "unmet"
-    finding = only(
-        list(prove(exercise).findings), "loses 'one-read' on 2 of 7 seeds, first 5: .*It was wrong"
-    )
+    finding = only(list(prove(exercise).findings), "loses 'one-read' on 2 of 7 seeds, first 5: .*It was wrong")
     assert f"kata check {ID} graders/{ID}/right/loop.py --only one-read --seed 5" in finding.remedy
 
 
 def test_a_wrong_submission_that_keeps_what_it_names_is_found(exercise: Exercise, grade: Grade) -> None:
     grade.outcome["two_reads:one-read", 4] = "met"
-    finding = only(
-        list(prove(exercise).findings), "must lose 'one-read', and keeps it on 1 of 5 seeds, first 4"
-    )
+    finding = only(list(prove(exercise).findings), "must lose 'one-read', and keeps it on 1 of 5 seeds, first 4")
     assert finding.file == f"graders/{ID}/wrong/two_reads.py"
 
 
@@ -489,9 +478,7 @@ def test_a_wrong_submission_that_names_what_is_skipped_is_found(exercise: Exerci
 
 def test_a_check_that_catches_nothing_is_found(exercise: Exercise, grade: Grade) -> None:
     path = exercise.grader_folder / "test_timing.py"
-    extra = (
-        '\n\n@check("one-read")\ndef test_more(reader):\n    """A second sentence."""\n    reader.get("x")\n'
-    )
+    extra = '\n\n@check("one-read")\ndef test_more(reader):\n    """A second sentence."""\n    reader.get("x")\n'
     path.write_text(path.read_text() + extra)
     finding = only(list(prove(exercise).findings), "test_more catches nothing")
     assert finding.line == len(path.read_text().splitlines()) - 2
@@ -554,6 +541,5 @@ def test_a_new_exercise_is_proved_by_real_runs(exercise: Exercise) -> None:
     assert found.summary.stub_score == 0
     assert found.summary.runs == 10
     assert {
-        row.submission: {name for name, mark in row.marks.items() if mark == "lost"}
-        for row in found.summary.rows
+        row.submission: {name for name, mark in row.marks.items() if mark == "lost"} for row in found.summary.rows
     } == LOST

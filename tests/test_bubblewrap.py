@@ -78,9 +78,7 @@ class TestView:
     def test_nothing_is_writable(self, zygote: zygotes.Zygote) -> None:
         """Not even for the user that bubblewrap runs as: nodes without uids of their own would meet there."""
         places = "['/', '/dev', '/etc', '/site', '/usr', '/work', *filter(os.path.isdir, sys.path)]"
-        writable = zygote.order(
-            "evaluate", f"[p for p in {places} if os.statvfs(p).f_flag & os.ST_RDONLY == 0]"
-        )
+        writable = zygote.order("evaluate", f"[p for p in {places} if os.statvfs(p).f_flag & os.ST_RDONLY == 0]")
         assert writable == []
 
     def test_the_environment_is_new(self, zygote: zygotes.Zygote) -> None:
@@ -98,16 +96,12 @@ class TestView:
 
     def test_a_node_has_the_standard_library(self, zygote: zygotes.Zygote) -> None:
         """Also what is imported late, by a node that has another uid than the owner of the interpreter."""
-        modules = (
-            "asyncio, ctypes, decimal, hashlib, json, queue, sqlite3, ssl, threading, zoneinfo, coverage"
-        )
+        modules = "asyncio, ctypes, decimal, hashlib, json, queue, sqlite3, ssl, threading, zoneinfo, coverage"
         printed = zygote.run(f"import {modules}\nprint(zoneinfo.ZoneInfo('Europe/Vienna'))")
         assert printed == "Europe/Vienna"
 
     def test_a_node_can_start_python(self, zygote: zygotes.Zygote) -> None:
-        run = (
-            "import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', 'print(40 + 2)']))"
-        )
+        run = "import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', 'print(40 + 2)']))"
         assert zygote.run(run) == "b'42\\n'"
 
 

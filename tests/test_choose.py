@@ -64,9 +64,7 @@ def test_bubblewrap_is_next(heard: Heard, no_docker: None, monkeypatch: pytest.M
     assert heard.notices == []
 
 
-def test_an_image_that_cant_be_built_is_told(
-    heard: Heard, no_image: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_that_cant_be_built_is_told(heard: Heard, no_image: None, monkeypatch: pytest.MonkeyPatch) -> None:
     bubblewrap_is(monkeypatch, available=True)
     assert heard.choose("auto") == "bubblewrap"
     (notice,) = heard.notices

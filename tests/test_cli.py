@@ -139,9 +139,7 @@ def test_a_fault_of_ours_is_kept_in_a_file_and_said_in_a_line(course: Course) ->
     assert course.launcher.started[0].closed
 
 
-def test_a_fault_can_be_kept_even_without_a_state_folder(
-    course: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_can_be_kept_even_without_a_state_folder(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     (course.here / "file").touch()
     monkeypatch.setenv("KATA_HOME", str(course.here / "file"))
     answer = course.kata("check", "1", str(course.submission("fault")))
@@ -310,9 +308,7 @@ def test_corrupt_progress_is_told_and_goes_on(course: Course) -> None:
 # doctor, sandbox, dev
 
 
-def test_doctor_says_what_will_be_used_and_how_to_get_more(
-    course: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_says_what_will_be_used_and_how_to_get_more(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     offers = [
         Offer(name="docker", available=False, summary="No docker daemon answers.", remedy="Start it."),
         Offer(name="bubblewrap", available=True, summary="bwrap works.", facts=(("version", "0.8"),)),
@@ -374,28 +370,21 @@ def test_dev_new_names_its_files(course: Course) -> None:
     assert "kata dev check 28-leases" in answer.out
 
 
-@pytest.mark.parametrize(
-    ("severity", "status"), [(None, 0), ("warning", 0), ("error", 1), ("inconclusive", 3)]
-)
+@pytest.mark.parametrize(("severity", "status"), [(None, 0), ("warning", 0), ("error", 1), ("inconclusive", 3)])
 def test_dev_check_says_what_to_mend(
     course: Course, monkeypatch: pytest.MonkeyPatch, severity: str | None, status: int
 ) -> None:
     from kata.authoring.findings import ExerciseReport, Finding, Row, Summary
 
-    found = Finding(
-        severity=severity or "error", file="a.py", line=3, message="It is odd.", remedy="Mend it."
-    )  # type: ignore[arg-type]
-    row = Row(
-        submission="forgets", named=frozenset({"counts"}), allowed=frozenset(), marks={"counts": "lost"}
-    )
+    found = Finding(severity=severity or "error", file="a.py", line=3, message="It is odd.", remedy="Mend it.")  # type: ignore[arg-type]
+    row = Row(submission="forgets", named=frozenset({"counts"}), allowed=frozenset(), marks={"counts": "lost"})
     summary = Summary(requirements=("counts", "bulk"), rows=(row,), checks=3, stub_score=0, runs=9)
 
     def check_exercises(exercises, launcher, *, seeds, first_seed, jobs, progress):  # type: ignore[no-untyped-def]
         progress(1, 9, "01-toy stub")
         assert (seeds, first_seed, jobs) == (7, 1, None)
         return [
-            ExerciseReport(exercise=e.id, findings=(found,) if severity else (), summary=summary)
-            for e in exercises
+            ExerciseReport(exercise=e.id, findings=(found,) if severity else (), summary=summary) for e in exercises
         ]
 
     monkeypatch.setattr("kata.authoring.check.check_exercises", check_exercises)
@@ -411,9 +400,7 @@ def test_dev_check_says_what_to_mend(
 # Colours, imports, completion
 
 
-def test_colours_on_a_terminal_only_and_never_with_no_color(
-    course: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_colours_on_a_terminal_only_and_never_with_no_color(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("click.utils.should_strip_ansi", lambda stream, color: color is False)
     assert "\x1b[" in course.kata("list").out
     monkeypatch.setenv("NO_COLOR", "1")

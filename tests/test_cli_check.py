@@ -106,17 +106,13 @@ def test_what_a_run_meant_is_said(course: Course) -> None:
 
 def test_only_restricts_and_changes_no_score(course: Course) -> None:
     path = str(course.submission(SOLVED))
-    course.kata(
-        "check", "1", path, "--only", "bulk", "--only", "counts", "--only", "bulk", "--report", "json=r"
-    )
+    course.kata("check", "1", path, "--only", "bulk", "--only", "counts", "--only", "bulk", "--report", "json=r")
     report = json.loads((course.here / "r").read_text())
     assert report["only"] == ["bulk", "counts"]
     assert json.loads(course.kata("list", "--json").out)[0]["state"] == "started"
 
 
-def test_a_state_that_cannot_be_written_costs_no_verdict(
-    course: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_state_that_cannot_be_written_costs_no_verdict(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     (course.here / "file").touch()
     monkeypatch.setenv("KATA_HOME", str(course.here / "file"))
     answer = course.kata("check", "1", str(course.submission(SOLVED)))
@@ -128,9 +124,7 @@ def test_a_state_that_cannot_be_written_costs_no_verdict(
 # Where the submission is
 
 
-def test_the_submission_is_looked_for_in_three_places(
-    course: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_submission_is_looked_for_in_three_places(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     def score() -> int:
         return int(json.loads(course.kata("check", "1", "--report", "json=-").out)["score"])
 
@@ -274,9 +268,7 @@ def test_a_terminal_sees_the_checks_live_and_then_the_report(course: Course, ter
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
-def test_no_colours_where_they_are_not_wanted(
-    course: Course, terminal: Any, environment: dict[str, str]
-) -> None:
+def test_no_colours_where_they_are_not_wanted(course: Course, terminal: Any, environment: dict[str, str]) -> None:
     shown = terminal("check", "1", str(course.submission(PARTLY)), **environment)
     assert shown.status() == 1
     assert "60/100" in shown.said
@@ -401,9 +393,7 @@ def test_a_sandbox_that_broke_while_it_waited_counts_as_dead(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("tree", "status", "outcome", "score"), [("solutions", 0, "met", 100), ("exercises", 1, "unmet", 0)]
 )
-def test_the_toy_course_in_a_real_sandbox(
-    tmp_path: Path, tree: str, status: int, outcome: str, score: int
-) -> None:
+def test_the_toy_course_in_a_real_sandbox(tmp_path: Path, tree: str, status: int, outcome: str, score: int) -> None:
     submission = TOY / tree / "01-toy" / "counter.py"
     done = subprocess.run(
         [sys.executable, "-m", "kata", "check", "1", str(submission), "--sandbox=process", "--report=json=-"],

@@ -87,16 +87,12 @@ class TestSystemCalls:
     def test_every_denied_call_is_denied(self, zygote: zygotes.Zygote) -> None:
         column = ("x86_64", "aarch64").index(kernel.MACHINE)
         numbers = {name: both[column] for name, both in seccomp.DENIED.items() if both[column] is not None}
-        printed = zygote.run(
-            f"{SYSTEM_CALL}\nprint({{n: call(i, 0, 0, 0, 0, 0, 0) for n, i in {numbers}.items()}})"
-        )
+        printed = zygote.run(f"{SYSTEM_CALL}\nprint({{n: call(i, 0, 0, 0, 0, 0, 0) for n, i in {numbers}.items()}})")
         assert eval(printed) == dict.fromkeys(numbers, "EPERM")
 
     def test_no_new_namespaces_by_clone(self, zygote: zygotes.Zygote) -> None:
         clone = {"x86_64": 56, "aarch64": 220}[kernel.MACHINE]
-        printed = zygote.run(
-            f"{SYSTEM_CALL}\nprint(call({clone}, {CLONE_NEWUSER | 17}, 0, 0, 0, 0), call(435, 0, 0))"
-        )
+        printed = zygote.run(f"{SYSTEM_CALL}\nprint(call({clone}, {CLONE_NEWUSER | 17}, 0, 0, 0, 0), call(435, 0, 0))")
         assert printed == "EPERM ENOSYS"
 
     @pytest.mark.skipif(kernel.MACHINE != "x86_64", reason="only there")
@@ -164,9 +160,7 @@ class TestIdentity:
             print(kill({other.pid}), os.getppid() in (0, 1) or kill(os.getppid()), kill(-1))
             """)
         )
-        alive = zygote.order(
-            "evaluate", f"os.waitid(os.P_PID, {other.pid}, os.WEXITED | os.WNOHANG | os.WNOWAIT)"
-        )
+        alive = zygote.order("evaluate", f"os.waitid(os.P_PID, {other.pid}, os.WEXITED | os.WNOHANG | os.WNOWAIT)")
         status = other.destroy()
         assert alive is None
         assert status == signal.SIGKILL
@@ -174,9 +168,7 @@ class TestIdentity:
         assert zygote.mode == "namespaces" or printed.split()[:2] == ["no", "no"]
 
     def test_a_node_has_a_session_of_its_own_and_a_low_priority(self, zygote: zygotes.Zygote) -> None:
-        printed = zygote.run(
-            "import os; print(os.getsid(0) == os.getpid(), os.getpriority(0, 0), os.umask(0))"
-        )
+        printed = zygote.run("import os; print(os.getsid(0) == os.getpid(), os.getpriority(0, 0), os.umask(0))")
         nice = zygote.order("evaluate", "os.getpriority(0, 0)")
         assert printed == f"True {min(19, nice + confine.NICE)} 63"
 
@@ -238,17 +230,11 @@ class TestFiles:
         first.destroy()
         assert second == "False"
 
-    @pytest.mark.parametrize(
-        "path", ["/proc/1/environ", "/proc/1/mem", "/proc/1/root", "/proc/1/fd", "/proc/1/maps"]
-    )
+    @pytest.mark.parametrize("path", ["/proc/1/environ", "/proc/1/mem", "/proc/1/root", "/proc/1/fd", "/proc/1/maps"])
     def test_other_processes_can_t_be_looked_at(self, zygote: zygotes.Zygote, path: str) -> None:
-        printed = zygote.run(
-            f"import os\ntry:\n    os.listdir({path!r})\nexcept OSError as e: print(type(e).__name__)"
-        )
+        printed = zygote.run(f"import os\ntry:\n    os.listdir({path!r})\nexcept OSError as e: print(type(e).__name__)")
         assert printed in ("PermissionError", "FileNotFoundError", "NotADirectoryError")
-        printed = zygote.run(
-            f"try:\n    open({path!r}, 'rb').read(1)\nexcept OSError as e: print(type(e).__name__)"
-        )
+        printed = zygote.run(f"try:\n    open({path!r}, 'rb').read(1)\nexcept OSError as e: print(type(e).__name__)")
         assert printed in ("PermissionError", "FileNotFoundError")
 
 
@@ -301,9 +287,7 @@ class TestLimits:
         assert os.WTERMSIG(node.destroy() or 0) in (signal.SIGKILL, signal.SIGXCPU)
 
     def test_no_core_dumps_and_no_queues(self, zygote: zygotes.Zygote) -> None:
-        printed = zygote.run(
-            "import resource as r; print(r.getrlimit(r.RLIMIT_CORE), r.getrlimit(r.RLIMIT_MSGQUEUE))"
-        )
+        printed = zygote.run("import resource as r; print(r.getrlimit(r.RLIMIT_CORE), r.getrlimit(r.RLIMIT_MSGQUEUE))")
         assert printed == "(0, 0) (0, 0)"
 
     def test_a_limit_can_t_be_raised(self, zygote: zygotes.Zygote) -> None:
@@ -384,9 +368,7 @@ class TestDestroy:
         bomb = zygote.spawn(code(FORK_BOMB))
         assert bomb.line() == "ready"
         bomb.destroy()
-        alive = zygote.order(
-            "evaluate", f"os.waitid(os.P_PID, {other.pid}, os.WEXITED | os.WNOHANG | os.WNOWAIT)"
-        )
+        alive = zygote.order("evaluate", f"os.waitid(os.P_PID, {other.pid}, os.WEXITED | os.WNOHANG | os.WNOWAIT)")
         assert alive is None
         assert other.destroy() == signal.SIGKILL
 
@@ -467,9 +449,7 @@ class TestPlain:
         assert zygotes.processes_of(plain) == {plain.process.pid}
 
     def test_memory(self, plain: zygotes.Zygote) -> None:
-        assert plain.run("try:\n    bytearray(10**9)\nexcept MemoryError: print('no')") == (
-            "no" if LINUX else ""
-        )
+        assert plain.run("try:\n    bytearray(10**9)\nexcept MemoryError: print('no')") == ("no" if LINUX else "")
 
 
 class TestLeftovers:

@@ -252,9 +252,7 @@ def test_too_much_memory_is_told_from_other_ends(start: Start) -> None:
 
 
 @pytest.mark.docker
-def test_a_refused_kernel_setting_is_done_without_and_told(
-    docker_image: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_kernel_setting_is_done_without_and_told(docker_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(docker.SYSCTLS, "fs.mqueue.unheard_of", "0")
     started = launcher(docker_image, "print('runs')")
     connection = started.start()
@@ -372,9 +370,7 @@ def test_a_missing_daemon_is_told(address: str, monkeypatch: pytest.MonkeyPatch)
         DockerLauncher("image").start()
 
 
-def test_a_machine_without_docker_need_not_load_its_package(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_machine_without_docker_need_not_load_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))

@@ -25,9 +25,7 @@ def test_the_toolkit_s_reference_is_what_its_docstrings_say() -> None:
     if os.environ.get("KATA_UPDATE"):
         AUTHORS.write_text(fresh, "utf-8")
         document = fresh
-    assert document == fresh, (
-        "docs/authors.md is out of date: KATA_UPDATE=1 pytest tests/test_docs.py renews it."
-    )
+    assert document == fresh, "docs/authors.md is out of date: KATA_UPDATE=1 pytest tests/test_docs.py renews it."
 
 
 def test_a_document_without_its_marks_is_refused() -> None:
@@ -63,9 +61,7 @@ def test_every_variable_that_the_program_reads_is_in_the_readme() -> None:
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/authors.md"])
 def test_options_that_documents_mention_exist(document: str) -> None:
     context = click.Context(kata)
-    for name, option in re.findall(
-        r"kata ([a-z]+)\b[^`\n]*? (--[a-z-]+)", (ROOT / document).read_text("utf-8")
-    ):
+    for name, option in re.findall(r"kata ([a-z]+)\b[^`\n]*? (--[a-z-]+)", (ROOT / document).read_text("utf-8")):
         command = kata.get_command(context, name)
         assert command is not None, f"{document} mentions `kata {name}`, which is no command."
         found = {o for c in _with_children(command) for p in c.params for o in p.opts}

@@ -134,9 +134,7 @@ def test_it_is_built_once(docker_image: str) -> None:
 
 
 @pytest.mark.docker
-def test_other_sources_make_another_image_on_the_same_packages(
-    own: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_sources_make_another_image_on_the_same_packages(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first = image.ensure(silent)
     before = dict(image._sources())
     changed = {**before, "kata/changed.json": b"{}"}
@@ -173,9 +171,7 @@ def test_it_follows_its_base(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.docker
-def test_where_the_default_cant_be_pulled_debian_takes_its_place(
-    own: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_the_default_cant_be_pulled_debian_takes_its_place(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
     base = connect().inspect_image(image.ensure(silent))["Config"]["Labels"]["kata.base-id"]
     connect().tag(base, f"{own}-base", "debian")
     monkeypatch.setattr(image, "SANDBOX", f"{own}-other")
@@ -269,9 +265,7 @@ def test_what_pip_says_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     folder = tmp_path / "packages"
     folder.mkdir()
-    with pytest.raises(
-        SandboxUnavailable, match="No matching distribution found for no_such_package_of_kata"
-    ):
+    with pytest.raises(SandboxUnavailable, match="No matching distribution found for no_such_package_of_kata"):
         packages.install(silent, probed(), folder)
 
 

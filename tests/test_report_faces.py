@@ -99,8 +99,7 @@ def test_junit_calls_what_was_our_fault_an_error() -> None:
 
 def test_junit_stamps_a_practice_run() -> None:
     properties = {
-        each.get("name"): each.get("value")
-        for each in ET.fromstring(drawn("junit", "practice")).iter("property")
+        each.get("name"): each.get("value") for each in ET.fromstring(drawn("junit", "practice")).iter("property")
     }
     assert properties["score"] == "54/100 (practice only)"
 
@@ -112,9 +111,7 @@ def test_junit_gives_back_what_it_was_given(hostile: str) -> None:
     root = ET.fromstring(FACES["junit"](reports.hostile(hostile, hostile)))
     properties = {each.get("name"): each.get("value") for each in root.iter("property")}
     if hostile:
-        assert [each.tag for each in root.iter()] == [each.tag for each in benign.iter()] or not text.block(
-            hostile
-        )
+        assert [each.tag for each in root.iter()] == [each.tag for each in benign.iter()] or not text.block(hostile)
         assert properties["grader digest"] == text.line(hostile)
         assert {case.get("name") for case in root.iter("testcase")} == {text.line(hostile), "can be graded"}
 
@@ -130,9 +127,7 @@ def test_gradescope_adds_up(name: str) -> None:
 
 
 def test_gradescope_says_passed_and_failed_only_of_what_was_judged() -> None:
-    assert {
-        each["extra_data"]["outcome"]: each.get("status") for each in parsed("gradescope", "unmet")["tests"]
-    } == {
+    assert {each["extra_data"]["outcome"]: each.get("status") for each in parsed("gradescope", "unmet")["tests"]} == {
         "met": "passed",
         "unmet": "failed",
         "skipped": "failed",

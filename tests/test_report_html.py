@@ -56,9 +56,7 @@ class Page(HTMLParser):
 
     def outline(self) -> list[tuple[str, tuple[str, ...]]]:
         """What the template made: tags and the names of their attributes. `code` in a sentence is ours."""
-        return [
-            (tag, tuple(attributes)) for tag, attributes in self.elements if (tag, attributes) != ("code", {})
-        ]
+        return [(tag, tuple(attributes)) for tag, attributes in self.elements if (tag, attributes) != ("code", {})]
 
 
 def page(report: Report) -> Page:
@@ -107,9 +105,7 @@ def test_the_policy_allows_its_own_style_sheet_and_nothing_else() -> None:
     style = re.search("<style>(.*?)</style>", source, re.DOTALL)
     assert style is not None
     policy = next(found["content"] for tag, found in page(reports.unmet()).elements if "http-equiv" in found)
-    assert policy == (
-        f"default-src 'none'; style-src '{style_hash(style[1])}'; base-uri 'none'; form-action 'none'"
-    )
+    assert policy == (f"default-src 'none'; style-src '{style_hash(style[1])}'; base-uri 'none'; form-action 'none'")
     assert "url(" not in style[1]
     assert "@import" not in style[1]
 
@@ -184,14 +180,10 @@ def test_hostile_text_runs_nothing_and_asks_for_nothing(chromium: Browser, tmp_p
     assert chromium.evaluate("document.title").startswith("54/100 · ")
     assert chromium.evaluate("document.scripts.length + document.images.length + document.links.length") == 0
     asked = [
-        each["params"]["request"]["url"]
-        for each in chromium.events
-        if each["method"] == "Network.requestWillBeSent"
+        each["params"]["request"]["url"] for each in chromium.events if each["method"] == "Network.requestWillBeSent"
     ]
     assert len(asked) == 1
-    assert [
-        each for each in chromium.events if each["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")
-    ] == []
+    assert [each for each in chromium.events if each["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")] == []
 
 
 CONTRAST = """(() => {

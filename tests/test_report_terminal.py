@@ -74,9 +74,7 @@ def test_the_foot_tells_how_it_was_run() -> None:
 
 
 def test_points_stand_at_the_right_margin() -> None:
-    rows = [
-        row for row in shown(reports.unmet(), 100).splitlines() if row[:1] in set("✓✗–") and "/100" not in row
-    ]
+    rows = [row for row in shown(reports.unmet(), 100).splitlines() if row[:1] in set("✓✗–") and "/100" not in row]
     assert len(rows) == 9
     assert {cell_len(row) for row in rows} == {100}
 
@@ -133,9 +131,7 @@ def test_a_terminal_without_unicode_is_served_too() -> None:
 def test_hostile_text_does_nothing(texts: list[str]) -> None:
     page = shown(reports.hostile(*texts))
     page.encode()
-    assert not [
-        char for char in page if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    ]
+    assert not [char for char in page if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
 
 
 def test_markup_in_hostile_text_is_not_interpreted() -> None:
@@ -167,9 +163,7 @@ def test_nothing_commands_a_ci_service(width: int) -> None:
 
 def test_a_flood_of_output_is_cut() -> None:
     check = reports.passed("c", "Sentence.", outcome="unmet", output="x" * 60_000 + "\n" + "y\n" * 5000)
-    rows = shown(
-        reports.Builder().add("fresh", "correctness", "Fresh.", check).report(output="z\n" * 99)
-    ).splitlines()
+    rows = shown(reports.Builder().add("fresh", "correctness", "Fresh.", check).report(output="z\n" * 99)).splitlines()
     assert len(rows) < 100
     assert "    … 4981 more lines, in the other formats …" in rows
     assert "… 79 more lines, in the other formats …" in rows
@@ -182,7 +176,5 @@ def test_a_terminal_needs_no_templates() -> None:
         "print(sorted({'jinja2', 'markdown_it', 'pygments', 'xml.etree.ElementTree'} & set(sys.modules)))\n"
     )
     root = Path(__file__).parent.parent
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert result.stdout == "[]\n"

@@ -118,9 +118,7 @@ def test_the_student_side_knows_nothing_of_the_grader_side() -> None:
         for line, name in imports(parsed(path))
         if name in secret or name.startswith(tuple(f"{module}." for module in secret))
     ]
-    assert not found, (
-        f"{found}: what both sides need belongs in kata/wire.py or another module without secrets."
-    )
+    assert not found, f"{found}: what both sides need belongs in kata/wire.py or another module without secrets."
 
 
 def test_only_the_supervisor_and_the_toolkit_know_pytest() -> None:
@@ -150,8 +148,7 @@ def test_what_is_heavy_is_imported_only_when_it_is_needed(arguments: list[str], 
         check=True,
     )
     assert result.stdout.splitlines()[-1] == "heavy: [] 0", (
-        f"`kata {' '.join(arguments)}` imports too much: import it inside the function that uses it.\n"
-        + result.stderr
+        f"`kata {' '.join(arguments)}` imports too much: import it inside the function that uses it.\n" + result.stderr
     )
 
 
@@ -232,9 +229,7 @@ def anchors(path: Path) -> set[str]:
     return {slug(match[1]) for match in re.finditer(r"^#+ +(.+)$", path.read_text("utf-8"), re.MULTILINE)}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in text_files() if p.suffix == ".md"], ids=lambda p: str(p.relative_to(ROOT))
-)
+@pytest.mark.parametrize("path", [p for p in text_files() if p.suffix == ".md"], ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_in_documents_resolve(path: Path) -> None:
     text = re.sub(r"```.*?```|`[^`\n]*`", "", path.read_text("utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", text):
@@ -242,13 +237,9 @@ def test_links_in_documents_resolve(path: Path) -> None:
             continue
         name, _, anchor = target.partition("#")
         file = path.parent / name if name else path
-        assert file.exists(), (
-            f"{path.relative_to(ROOT)} links to {target}, which does not exist: mend the link."
-        )
+        assert file.exists(), f"{path.relative_to(ROOT)} links to {target}, which does not exist: mend the link."
         if anchor:
-            assert anchor in anchors(file), (
-                f"{path.relative_to(ROOT)} links to {target}: no heading is called that."
-            )
+            assert anchor in anchors(file), f"{path.relative_to(ROOT)} links to {target}: no heading is called that."
 
 
 # The content

@@ -122,9 +122,7 @@ def fake_grade(
         if "wait" in text:
             time.sleep(60)
         failure = None if outcome == "met" else Failure(kind="wrong-answer", message="It gave 7 for 8.")
-        check = CheckResult(
-            id=f"test_{requirement.id}", text=requirement.text, outcome=outcome, failure=failure
-        )
+        check = CheckResult(id=f"test_{requirement.id}", text=requirement.text, outcome=outcome, failure=failure)
         see(Finished(result=check))
         rows.append(
             RequirementResult(
@@ -183,9 +181,7 @@ def report_of(
 class Course:
     """The toy course, and a student with a folder and a state of their own who types commands."""
 
-    def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.here = tmp_path / "here"
         self.state = tmp_path / "state"
         self.launcher = FakeLauncher()

@@ -160,9 +160,7 @@ def _readable_python(folder: Path) -> tuple[str, Path]:
 def plainly(work: Path, prefix: list[str] | None = None) -> Zygote:
     """Without isolation; `prefix` is a command that starts another."""
     work.mkdir(exist_ok=True)
-    return Zygote(
-        "plain", [*(prefix or []), sys.executable, "-s", "-B", "-c", DRIVER], _environment(ROOT), work
-    )
+    return Zygote("plain", [*(prefix or []), sys.executable, "-s", "-B", "-c", DRIVER], _environment(ROOT), work)
 
 
 def _environment(packages: Path) -> dict[str, str]:

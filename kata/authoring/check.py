@@ -56,14 +56,10 @@ def _blocked(findings: list[Finding]) -> bool:
     return any(finding.blocking for finding in findings)
 
 
-def _report(
-    exercise: Exercise, checks: list[Check], findings: list[Finding], trials: list[Trial]
-) -> ExerciseReport:
+def _report(exercise: Exercise, checks: list[Check], findings: list[Finding], trials: list[Trial]) -> ExerciseReport:
     own = [trial for trial in trials if trial.subject.exercise.id == exercise.id]
     if not own:
-        return ExerciseReport(
-            exercise=exercise.id, findings=tuple(findings), summary=_unrun(exercise, checks)
-        )
+        return ExerciseReport(exercise=exercise.id, findings=tuple(findings), summary=_unrun(exercise, checks))
     more, summary = judge_trials(exercise, checks, own)
     return ExerciseReport(exercise=exercise.id, findings=(*findings, *more), summary=summary)
 

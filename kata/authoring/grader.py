@@ -133,9 +133,7 @@ def _sentence(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return " ".join((ast.get_docstring(function) or "").split("\n\n")[0].split())
 
 
-def _judge_test(
-    exercise: Exercise, path: Path, function: ast.FunctionDef | ast.AsyncFunctionDef
-) -> Iterator[Finding]:
+def _judge_test(exercise: Exercise, path: Path, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Finding]:
     requirement = _judged(function)
     if requirement is None:
         yield error(
@@ -247,9 +245,7 @@ def _described(exercise: Exercise) -> Iterator[Finding]:
 
 def _design(exercise: Exercise, source: Path) -> Iterator[Finding]:
     if not _docstring(source):
-        yield error(
-            exercise, source, "It does not say what its design is.", "Begin it with a docstring that does."
-        )
+        yield error(exercise, source, "It does not say what its design is.", "Begin it with a docstring that does.")
 
 
 def _losses(exercise: Exercise, source: Path) -> Iterator[Finding]:

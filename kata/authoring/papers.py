@@ -212,9 +212,7 @@ def _formatting(exercise: Exercise) -> Iterator[Finding]:
             continue
         command = [sys.executable, "-m", "ruff", "format", "--no-cache", "--check", "-q", str(path)]
         if subprocess.run(command, capture_output=True, check=False).returncode == 1:
-            yield error(
-                exercise, path, "It is not formatted.", f"Run `ruff format {path.name}` in its folder."
-            )
+            yield error(exercise, path, "It is not formatted.", f"Run `ruff format {path.name}` in its folder.")
 
 
 def _entries(folder: Path) -> list[Path]:

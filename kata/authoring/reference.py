@@ -37,9 +37,7 @@ def render() -> str:
         for name, value in _public(module):
             if value not in shown:
                 shown.append(value)
-                parts.append(
-                    _class(_signed(name, value), value) if inspect.isclass(value) else _function(name, value)
-                )
+                parts.append(_class(_signed(name, value), value) if inspect.isclass(value) else _function(name, value))
     return "\n\n".join(parts) + "\n"
 
 

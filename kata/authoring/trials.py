@@ -73,9 +73,7 @@ def run_trials(
     trials: list[Trial] = []
     executor = ThreadPoolExecutor(max_workers=jobs)
     try:
-        futures = [
-            executor.submit(_try, subject, seed, launcher, seed == seeds.start) for subject, seed in planned
-        ]
+        futures = [executor.submit(_try, subject, seed, launcher, seed == seeds.start) for subject, seed in planned]
         for future in as_completed(futures):
             trial = future.result()
             trials.append(trial)

@@ -16,9 +16,7 @@ from kata.report.model import Report
 STUB_SCORE_MAX = 5
 
 
-def judge_trials(
-    exercise: Exercise, checks: list[Check], trials: list[Trial]
-) -> tuple[list[Finding], Summary]:
+def judge_trials(exercise: Exercise, checks: list[Check], trials: list[Trial]) -> tuple[list[Finding], Summary]:
     """Findings about one exercise's runs, and their figures. `checks` is what its grader's source shows."""
     findings: list[Finding] = []
     rows: list[Row] = []
@@ -60,9 +58,7 @@ def _by_subject(trials: list[Trial]) -> list[tuple[Subject, list[Trial]]]:
 
 
 def _finding(subject: Subject, message: str, remedy: str, severity: Severity = "error") -> Finding:
-    return Finding(
-        severity=severity, file=relative(subject.exercise, subject.path), message=message, remedy=remedy
-    )
+    return Finding(severity=severity, file=relative(subject.exercise, subject.path), message=message, remedy=remedy)
 
 
 def _replay(subject: Subject, seed: int, requirement: str = "") -> str:

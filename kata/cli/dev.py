@@ -58,9 +58,7 @@ def new(name: str) -> None:
     show_default=True,
     help="The first of them.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(1, 64), help="How many sandboxes run at a time.  [default: one a CPU]"
-)
+@click.option("--jobs", type=click.IntRange(1, 64), help="How many sandboxes run at a time.  [default: one a CPU]")
 @sandbox_option
 def check(
     exercises: tuple[Exercise, ...],
@@ -133,10 +131,8 @@ def _show_matrix(requirements: tuple[str, ...], rows: tuple[Row, ...]) -> None:
 
 def _mark(row: Row, requirement: str) -> str:
     mark = row.marks.get(requirement, "unknown")
-    if requirement in row.named:
-        expected = mark == "lost"
-    else:
-        expected = mark in ("kept", "skipped") or requirement in row.allowed
+    harmless = mark in ("kept", "skipped") or requirement in row.allowed
+    expected = mark == "lost" if requirement in row.named else harmless
     return style(MARKS[mark], "green" if expected else "red", bold=requirement in row.named)
 
 

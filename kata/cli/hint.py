@@ -25,11 +25,7 @@ def command(exercise: Exercise, requirement: str | None) -> None:
     Hints that are open already are shown above it.
     """
     state = open_state()
-    name = (
-        known_requirement(exercise, requirement)
-        if requirement
-        else first_unmet(exercise, state.record(exercise.id))
-    )
+    name = known_requirement(exercise, requirement) if requirement else first_unmet(exercise, state.record(exercise.id))
     if name is None:
         echo(f"Nothing is unmet in {exercise.id}. Name a requirement to read its hints:")
         echo("  " + ", ".join(r.id for r in exercise.requirements))

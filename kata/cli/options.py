@@ -49,9 +49,7 @@ def _find(context: click.Context, parameter: click.Parameter, name: str) -> Exer
     return Catalog().find(name)
 
 
-def _find_all(
-    context: click.Context, parameter: click.Parameter, names: tuple[str, ...]
-) -> tuple[Exercise, ...]:
+def _find_all(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[Exercise, ...]:
     return tuple(_find(context, parameter, name) for name in names)
 
 
@@ -67,9 +65,7 @@ def known_requirement(exercise: Exercise, name: str) -> str:
     raise UsageError(f"{exercise.id} has no requirement {name!r}.", f"{remedy}It has {', '.join(ids)}.")
 
 
-def complete_exercise(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def complete_exercise(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Exercises whose name begins so; when there is none, those that have it in their name."""
     from click.shell_completion import CompletionItem
 
@@ -81,9 +77,7 @@ def complete_exercise(
     return [CompletionItem(name) for name in begin or (name for name in names if wanted in name)]
 
 
-def complete_requirement(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def complete_requirement(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Requirements of the exercise that stands on the line; nothing while there is none."""
     from click.shell_completion import CompletionItem
 

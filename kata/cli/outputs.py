@@ -28,9 +28,7 @@ class Output(NamedTuple):
     """A path, or - for stdout."""
 
 
-def complete_output(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def complete_output(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`FORMAT=`, and after it a file."""
     from kata.report.faces import FACES
 

@@ -34,9 +34,7 @@ def command(exercise: Exercise, in_browser: bool, outputs: tuple[str, ...]) -> N
     state = open_state()
     report = state.last_report(exercise.id)
     if report is None:
-        raise UsageError(
-            f"{exercise.id} has no report yet.", f"`kata check {exercise.id}` grades it and makes one."
-        )
+        raise UsageError(f"{exercise.id} has no report yet.", f"`kata check {exercise.id}` grades it and makes one.")
     if targets:
         write_outputs(report, targets)
     elif in_browser:

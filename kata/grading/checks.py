@@ -51,7 +51,7 @@ def examples(count: int = 40, **drawn: strategies.SearchStrategy[Any]) -> Callab
             _Property(functools.partial(test, **values), drawn, count, world).run()
 
         run.__signature__ = signature.replace(parameters=fixtures)  # type: ignore[attr-defined]
-        del run.__wrapped__  # type: ignore[attr-defined]
+        del run.__wrapped__
         return run
 
     return decorate

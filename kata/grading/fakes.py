@@ -19,8 +19,8 @@ def remote(*, blocking: bool) -> Callable[[Function], Function]: ...
 def remote(method: Any = None, *, blocking: bool = False) -> Any:
     """Mark a fake's method as one that student code may call.
 
-    The student awaits an `async def` method and calls a `def` method plainly. With `blocking=True` an `async def` method
-    is called plainly too: the student's process waits in it, as in a system call, while virtual time passes.
+    The student awaits an `async def` method and calls a `def` method plainly. With `blocking=True` an `async def`
+    method is called plainly too: the student's process waits in it, as in a system call, while virtual time passes.
     """
 
     def mark(function: Any) -> Any:
@@ -147,7 +147,9 @@ class Store:
     def failing(self, times: int = 1, keys: set[str] | None = None) -> Iterator[None]:
         """The next `times` calls that begin meanwhile raise ConnectionError."""
         calls = "call" if times == 1 else f"{times} calls"
-        with self._refusing(times, keys, f"{self._name} fails the next {calls}{_for(keys)}", f"{self._name} is sound again"):
+        with self._refusing(
+            times, keys, f"{self._name} fails the next {calls}{_for(keys)}", f"{self._name} is sound again"
+        ):
             yield
 
     @contextlib.contextmanager

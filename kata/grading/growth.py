@@ -17,8 +17,8 @@ _T = {2: 9.925, 3: 5.841, 4: 4.604, 5: 4.032, 6: 3.707, 7: 3.499, 8: 3.355, 9: 3
 def growth(measure: Callable[[int], float], sizes: Sequence[int], at_most: float, what: str = "The work") -> float:
     """See that the work for a size grows at most like size ** at_most; the measured exponent.
 
-    `measure(size)` does the work and returns what it cost (CPU seconds of the student process, read from outside it). All
-    sizes are measured in turn, again and again, until the exponent's 99 % interval is clear of the bound.
+    `measure(size)` does the work and returns what it cost (CPU seconds of the student process, read from outside it).
+    All sizes are measured in turn, again and again, until the exponent's 99 % interval is clear of the bound.
     Raises a failure of kind `cost` when it is above, Inconclusive when the machine is too noisy to tell.
     """
     slopes: list[float] = []
@@ -38,7 +38,9 @@ def growth(measure: Callable[[int], float], sizes: Sequence[int], at_most: float
                 got=f"{centre:.2f} (measured {len(slopes)} times over sizes {sizes[0]} to {sizes[-1]})",
                 advice="Look for a loop over everything that is held, where one look-up would do.",
             )
-    raise Inconclusive(f"the machine is too noisy to tell how work grows ({statistics.fmean(slopes):.2f} ± {margin:.2f})")
+    raise Inconclusive(
+        f"the machine is too noisy to tell how work grows ({statistics.fmean(slopes):.2f} ± {margin:.2f})"
+    )
 
 
 def slope(points: Sequence[tuple[int, float]]) -> float:

@@ -62,8 +62,7 @@ def prose(sentence: str) -> Markup:
     if len(parts) % 2 == 0:
         return Markup.escape(text.line(sentence))
     return Markup().join(
-        Markup("<code>{}</code>").format(part) if index % 2 else Markup.escape(part)
-        for index, part in enumerate(parts)
+        Markup("<code>{}</code>").format(part) if index % 2 else Markup.escape(part) for index, part in enumerate(parts)
     )
 
 

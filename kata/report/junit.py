@@ -33,16 +33,12 @@ def junit(report: Report) -> bytes:
     root.set("name", text.line(report.exercise.id))
     _count(root, list(root.iter("testcase")))
     ET.indent(root)
-    return (
-        b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode").encode() + b"\n"
-    )
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode").encode() + b"\n"
 
 
 def _suite(root: ET.Element, report: Report, name: str, properties: list[tuple[str, str]]) -> ET.Element:
     timestamp = text.line(report.started_at)
-    suite = ET.SubElement(
-        root, "testsuite", name=text.line(f"{report.exercise.id}.{name}"), timestamp=timestamp
-    )
+    suite = ET.SubElement(root, "testsuite", name=text.line(f"{report.exercise.id}.{name}"), timestamp=timestamp)
     holder = ET.SubElement(suite, "properties")
     for key, value in properties:
         ET.SubElement(holder, "property", name=key, value=text.line(value))
@@ -51,9 +47,7 @@ def _suite(root: ET.Element, report: Report, name: str, properties: list[tuple[s
 
 def _whole_case(suite: ET.Element, report: Report) -> None:
     time = f"{report.phases.start_seconds + report.phases.load_seconds:.3f}"
-    case = ET.SubElement(
-        suite, "testcase", classname=text.line(report.exercise.id), name="can be graded", time=time
-    )
+    case = ET.SubElement(suite, "testcase", classname=text.line(report.exercise.id), name="can be graded", time=time)
     if report.problem is not None:
         _fault(case, report.problem, report.problem.message)
     if report.output:
@@ -80,9 +74,7 @@ def _case(suite: ET.Element, report: Report, requirement: RequirementResult, che
 
 def _unexplained(check: CheckResult) -> Failure:
     ours = check.outcome == "inconclusive"
-    return Failure(
-        kind="our-fault" if ours else "load", message=f"{check.outcome}, and nothing more is known."
-    )
+    return Failure(kind="our-fault" if ours else "load", message=f"{check.outcome}, and nothing more is known.")
 
 
 def _fault(case: ET.Element, failure: Failure, explanation: str, *, ours: bool = False) -> None:

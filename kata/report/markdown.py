@@ -42,11 +42,7 @@ def sentence(value: str) -> str:
     """As prose, what it has in backquotes as code, when it can only be prose; else all of it as code."""
     shown = text.line(value).strip()
     parts = shown.split("`")
-    if (
-        not shown
-        or len(parts) % 2 == 0
-        or any(_MARKS.search(part) or _REFERENCE.search(part) for part in parts[::2])
-    ):
+    if not shown or len(parts) % 2 == 0 or any(_MARKS.search(part) or _REFERENCE.search(part) for part in parts[::2]):
         return span(shown)
     return "".join(span(part) if index % 2 else part for index, part in enumerate(parts))
 

@@ -191,11 +191,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     score: int
     max_score: int
     outcome: Outcome
-    """`met`: every requirement that was asked for is met. `inconclusive`: at least one could not be judged, by our fault."""
+    """`met`: all that was asked for is. `inconclusive`: at least one could not be judged, by our fault."""
     sandbox: SandboxInfo
     seed: int
     only: tuple[str, ...] = ()
-    """The requirements that the run was restricted to; empty for a full run. A restricted run's score counts no others."""
+    """The requirements that the run was restricted to; empty for a full run. The score then counts no others."""
     requirements: tuple[RequirementResult, ...]
     categories: tuple[CategoryScore, ...]
     phases: Phases
@@ -203,7 +203,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     unexecuted: tuple[Unexecuted, ...] | None = None
     """None when it was not measured."""
     problem: Failure | None = None
-    """What kept the run as a whole from being graded: it could not be loaded, the sandbox died, the run's time was up."""
+    """What kept the run as a whole from being graded: it could not be loaded, the sandbox died, its time was up."""
     output: str = ""
     """What the submission printed while it was imported."""
     started_at: str

@@ -16,7 +16,9 @@ def outcome_of(outcomes: Sequence[Outcome]) -> Outcome:
     return "met" if outcomes else "inconclusive"
 
 
-def judge(exercise: Exercise, wanted: Sequence[Requirement], checks: Mapping[str, Sequence[CheckResult]]) -> tuple[RequirementResult, ...]:
+def judge(
+    exercise: Exercise, wanted: Sequence[Requirement], checks: Mapping[str, Sequence[CheckResult]]
+) -> tuple[RequirementResult, ...]:
     """Each wanted requirement with the checks that are evidence for it, by its id."""
     results = []
     for requirement in wanted:
@@ -44,7 +46,9 @@ def by_category(results: Sequence[RequirementResult]) -> tuple[CategoryScore, ..
     for category in CATEGORIES:
         mine = [result for result in results if result.category == category]
         if mine:
-            scores.append(CategoryScore(category=category, earned=sum(r.earned for r in mine), points=sum(r.points for r in mine)))
+            scores.append(
+                CategoryScore(category=category, earned=sum(r.earned for r in mine), points=sum(r.points for r in mine))
+            )
     return tuple(scores)
 
 

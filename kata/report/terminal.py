@@ -162,9 +162,7 @@ def _bar(earned: int, points: int) -> Text:
 def _problem(problem: Failure, output: str) -> Iterator[RenderableType]:
     ours = problem.kind == "our-fault"
     yield Text(words.problem_title(problem), "bold")
-    whole = CheckResult(
-        id="run", text="", outcome="inconclusive" if ours else "unmet", failure=problem, output=output
-    )
+    whole = CheckResult(id="run", text="", outcome="inconclusive" if ours else "unmet", failure=problem, output=output)
     yield Padding(Group(*explain_check(whole)), (0, 0, 0, 4))
 
 
@@ -248,9 +246,7 @@ def _output(output: str, *, cut: bool, title: str = "It printed") -> Iterator[Re
     for row in rows[:OUTPUT_LINES]:
         yield _Barred(Text(row if len(row) <= OUTPUT_CHARS else row[:OUTPUT_CHARS] + "…"))
     if len(rows) > OUTPUT_LINES:
-        yield Text(
-            f"… {text.plural(len(rows) - OUTPUT_LINES, 'more line')}, in the other formats …", "dim italic"
-        )
+        yield Text(f"… {text.plural(len(rows) - OUTPUT_LINES, 'more line')}, in the other formats …", "dim italic")
 
 
 class _Barred:
@@ -261,9 +257,7 @@ class _Barred:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         bar = Segment("│ ", Style(dim=True))
-        for row in console.render_lines(
-            self.inner, options.update(width=max(1, options.max_width - 2)), pad=False
-        ):
+        for row in console.render_lines(self.inner, options.update(width=max(1, options.max_width - 2)), pad=False):
             yield bar
             yield from row
             yield Segment.line()

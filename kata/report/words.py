@@ -89,11 +89,7 @@ def places(failure: Failure) -> list[str]:
 
 def problem_title(problem: Failure) -> str:
     """Whose fault it was that the run as a whole could not be graded."""
-    return (
-        "This run could not be judged"
-        if problem.kind == "our-fault"
-        else "This submission could not be graded"
-    )
+    return "This run could not be judged" if problem.kind == "our-fault" else "This submission could not be graded"
 
 
 def is_long(failure: Failure) -> bool:

@@ -122,9 +122,7 @@ def offer() -> Offer:
 def explain(errors: str, bwrap: str) -> tuple[str, str]:
     """Why bubblewrap failed, in a sentence, and what to do; `errors` is what it wrote, `bwrap` its path."""
     if "setuid" in errors:
-        return "bubblewrap is installed set-user-ID, which allows no namespaces inside.", _SET_UID.format(
-            bwrap=bwrap
-        )
+        return "bubblewrap is installed set-user-ID, which allows no namespaces inside.", _SET_UID.format(bwrap=bwrap)
     if _setting("kernel/unprivileged_userns_clone") == "0":
         return "This system allows user namespaces to root only.", _CLONE
     if _setting("user/max_user_namespaces") == "0" or "ENOSPC" in errors:

@@ -232,9 +232,7 @@ class DockerLauncher:
 
     name = "docker"
 
-    def __init__(
-        self, image: str, *, client: APIClient | None = None, command: Sequence[str] = COMMAND
-    ) -> None:
+    def __init__(self, image: str, *, client: APIClient | None = None, command: Sequence[str] = COMMAND) -> None:
         self._image = image
         self._command = list(command)
         self._client = client
@@ -436,9 +434,7 @@ class DockerConnection:
             raise TimeoutError("The sandbox sent nothing in time.") from None
         except OSError as error:
             self._ended = True
-            raise SandboxFailure(
-                f"The connection to the docker daemon broke: {say(error)}.", TRY_AGAIN
-            ) from error
+            raise SandboxFailure(f"The connection to the docker daemon broke: {say(error)}.", TRY_AGAIN) from error
         self._ended = not received
         self._frames.feed(received)
 

@@ -239,9 +239,7 @@ def _build(progress: Progress, asked: str | None, *, fresh: bool) -> str:
     return str(_lay(client, packages, _tag(), labels, "kata", _sources())["Id"])
 
 
-def _build_packages(
-    client: APIClient, progress: Progress, base: str, base_id: str, tag: str
-) -> dict[str, Any]:
+def _build_packages(client: APIClient, progress: Progress, base: str, base_id: str, tag: str) -> dict[str, Any]:
     progress(f"Building the sandbox image (1/4): looking at {base}")
     python = _probe(client, base, base_id)
     labels = {"kata.base": base, "kata.base-id": base_id, "kata.python": python.version}
@@ -254,9 +252,7 @@ def _build_packages(
         return _lay(client, base_id, tag, labels, "", _files_below(folder))
 
 
-def _lay(
-    client: APIClient, base: str, tag: str, labels: dict[str, str], folder: str, files: Files
-) -> dict[str, Any]:
+def _lay(client: APIClient, base: str, tag: str, labels: dict[str, str], folder: str, files: Files) -> dict[str, Any]:
     """Make an image of `base` and files, whose `folder` is compiled; the engine's account of the image.
 
     The image that had the tag before is removed.
@@ -376,9 +372,7 @@ def _pull(client: APIClient, base: str) -> str:
     whole = base if ":" in base.rpartition("/")[2] or "@" in base else f"{base}:latest"
     try:
         with engine(f"pull {base}", SandboxUnavailable):
-            errors = [
-                line["error"] for line in client.pull(whole, stream=True, decode=True) if "error" in line
-            ]
+            errors = [line["error"] for line in client.pull(whole, stream=True, decode=True) if "error" in line]
     except KataError as error:
         return say(error.__cause__ or error)
     return " ".join(errors[-1].split()).rstrip(".") if errors else ""
@@ -397,9 +391,7 @@ def _bootstrap(client: APIClient) -> None:
         )
     command = ["mmdebstrap", "--variant=minbase", "--include=python3", DEBIAN_SUITE, "-"]
     with tempfile.TemporaryFile(prefix="kata-base-") as archive:
-        made = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=archive, stderr=subprocess.PIPE, check=False
-        )
+        made = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=archive, stderr=subprocess.PIPE, check=False)
         if made.returncode != 0:
             raise SandboxUnavailable(
                 f"mmdebstrap failed: {last_words(made.stderr)}.",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -58,11 +59,24 @@ class ChildConnection:
         self._ending: ChildEnding | None = None
         self._errors = (self._scratch / "errors").open("w+b")
         package = str(Path(__file__).resolve().parents[2])
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "COV"))}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "COV"))
+        }
         environment["PYTHONPATH"] = package
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-s", "-X", "utf8", "-m", "kata.supervisor", "--spawner", spawner, "--scratch", str(self._scratch)],
+                [
+                    sys.executable,
+                    "-s",
+                    "-X",
+                    "utf8",
+                    "-m",
+                    "kata.supervisor",
+                    "--spawner",
+                    spawner,
+                    "--scratch",
+                    str(self._scratch),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -72,7 +86,9 @@ class ChildConnection:
             )
         except OSError as error:
             shutil.rmtree(self._scratch, ignore_errors=True)
-            raise SandboxUnavailable(f"A child process could not be started: {error}.", "Close other programs, and try again.") from error
+            raise SandboxUnavailable(
+                f"A child process could not be started: {error}.", "Close other programs, and try again."
+            ) from error
 
     def write(self, data: bytes) -> None:
         assert self._process.stdin is not None
@@ -80,7 +96,9 @@ class ChildConnection:
             self._process.stdin.write(data)
             self._process.stdin.flush()
         except OSError as error:
-            raise SandboxFailure(f"The supervisor took no job: {error}.", "Run it again; `kata doctor` may tell why.") from error
+            raise SandboxFailure(
+                f"The supervisor took no job: {error}.", "Run it again; `kata doctor` may tell why."
+            ) from error
 
     def read(self, size: int, timeout_seconds: float) -> bytes:
         assert self._process.stdout is not None
@@ -92,13 +110,11 @@ class ChildConnection:
     def close(self) -> ChildEnding:
         if self._ending is not None:
             return self._ending
-        assert self._process.stdin is not None and self._process.stdout is not None
         status = self._process.poll()
         for pipe in (self._process.stdin, self._process.stdout):
-            try:
+            assert pipe is not None
+            with contextlib.suppress(OSError):  # what it had not taken yet can't be flushed any more
                 pipe.close()
-            except OSError:
-                pass  # what it had not taken yet can't be flushed any more
         try:
             self._process.wait(timeout=3)
         except subprocess.TimeoutExpired:

@@ -47,4 +47,4 @@ def freeze() -> None:
 
 def replace_sleep(sleep: Callable[[float], None]) -> None:
     """Let `time.sleep` be virtual too."""
-    time.sleep = sleep
+    time.sleep = sleep  # type: ignore[assignment]

@@ -35,7 +35,8 @@ class Tracer:
     def _warm_up(self) -> None:
         """Here once, and not in every child: decide for the files that an import runs through, and open the store."""
         spec = importlib.util.spec_from_file_location("warm", kata.__file__)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
         exec(compile(_TYPICAL, "/submission/warm.py", "exec"), {})  # noqa: S102
         self._coverage.get_data()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import dataclasses
 import enum
 import functools
@@ -69,7 +70,7 @@ _deliveries = msgspec.msgpack.Decoder(Deliver)
 
 
 class Submission(NamedTuple):
-    """The submission's files by relative name, which of them to import, and that one's code if it was compiled before."""
+    """The submission's files by relative name, which of them to import, and its code if that was compiled before."""
 
     files: dict[str, bytes]
     entry: str
@@ -101,9 +102,7 @@ def _write_files(folder: str, files: dict[str, bytes]) -> None:
 class Host:
     """The objects that the grader holds handles to, the calls that run, and the channel."""
 
-    def __init__(
-        self, connection: socket.socket, folder: str, submission: Submission, tracer: Tracer | None
-    ) -> None:
+    def __init__(self, connection: socket.socket, folder: str, submission: Submission, tracer: Tracer | None) -> None:
         self._connection = connection
         self._folder = folder
         self._submission = submission
@@ -127,10 +126,8 @@ class Host:
         """Run until the channel closes. SystemExit of student code ends the process, as it would anywhere."""
         asyncio.set_event_loop(self._loop)
         self._loop.call_soon(self._load)
-        try:
+        with contextlib.suppress(EOFError):
             self._loop.run_forever()
-        except EOFError:
-            pass
 
     # ------------------------------------------------------------ turns
 
@@ -202,7 +199,8 @@ class Host:
         sys.path.insert(0, self._folder)
         try:
             spec = importlib.util.spec_from_file_location(name, os.path.join(self._folder, entry))
-            assert spec is not None and spec.loader is not None
+            assert spec is not None
+            assert spec.loader is not None
             self._module = importlib.util.module_from_spec(spec)
             sys.modules[name] = self._module
             if code is None:
@@ -346,7 +344,8 @@ class Host:
             kind = getattr(space, error.type, None)
             if isinstance(kind, type) and issubclass(kind, Exception):
                 return kind(error.message)
-        return type(error.type, (Exception,), {})(error.message)
+        unknown: type[Exception] = type(error.type, (Exception,), {})
+        return unknown(error.message)
 
     def _record(self, name: str, /, **fields: Any) -> object:
         kind = getattr(self._module, name, None)
@@ -413,9 +412,7 @@ def _method(host: Host, remote: Remote, name: str, awaited: bool) -> Any:
 
 def _is_plain(value: object) -> bool:
     """Whether a value crosses as data; everything else stays here and crosses as a handle."""
-    if isinstance(
-        value, list | tuple | dict | set | frozenset | str | bytes | bytearray | memoryview | int | float
-    ):
+    if isinstance(value, list | tuple | dict | set | frozenset | str | bytes | bytearray | memoryview | int | float):
         return True
     if isinstance(value, BaseException | Record):
         return True

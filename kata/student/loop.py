@@ -18,11 +18,11 @@ from kata.student import clock
 Result = TypeVar("Result")
 
 
-class LockstepSelector(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
+class LockstepSelector(selectors.DefaultSelector):
     """A selector that gives the turn away where an ordinary one would sleep.
 
-    `give_turn(timeout_seconds)` returns once there is new work or the clock has moved; `is_busy()` tells whether a thread
-    still works for the loop, in which case nothing is idle and the loop waits for it in real time.
+    `give_turn(timeout_seconds)` returns once there is new work or the clock has moved; `is_busy()` tells whether a
+    thread still works for the loop, in which case nothing is idle and the loop waits for it in real time.
     """
 
     def __init__(self, give_turn: Callable[[float | None], None], is_busy: Callable[[], bool]) -> None:
@@ -35,7 +35,7 @@ class LockstepSelector(selectors.DefaultSelector):  # type: ignore[valid-type, m
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if self._is_busy():
-            return super().select(None)  # type: ignore[no-any-return]
+            return super().select(None)
         self._give_turn(timeout)
         return []
 

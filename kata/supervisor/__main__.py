@@ -1,6 +1,6 @@
 """The supervisor: one job in by stdin, numbered events out by stdout, and the end when stdin closes.
 
-    python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER
+python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER
 """
 
 from __future__ import annotations

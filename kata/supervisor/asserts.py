@@ -1,4 +1,4 @@
-"""`assert` in a grader: an import hook turns it into a call of `compare` or `hold`, which tell the student what was got.
+"""`assert` in a grader: an import hook turns it into a call of `compare` or `hold`, which say what was got.
 
 pytest's own rewriting is off. It formats whatever it compares, without limits, and a submission chooses what that is.
 Ours evaluates each side once, in order, and shows both through `kata.wire.shown`.

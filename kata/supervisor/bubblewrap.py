@@ -54,9 +54,7 @@ _UIDS_FREE_BELOW = 1000
 _VERSION_WITHOUT_USER_NAMESPACES = (0, 8)
 
 
-def zygote_command(
-    python_args: list[str], packages: tuple[str, ...] = ()
-) -> tuple[list[str], dict[str, str]]:
+def zygote_command(python_args: list[str], packages: tuple[str, ...] = ()) -> tuple[list[str], dict[str, str]]:
     """The command and the whole environment of a zygote; `python_args` follow the interpreter's name.
 
     Inherited descriptors (`pass_fds`) reach it unchanged. Start it with exactly this environment: what

@@ -29,7 +29,7 @@ class Inconclusive(Exception):
 class StudentError(Exception):
     """An exception that the submission raised, as it crossed.
 
-    `type` is its name, `types` the names of it and all its bases, `message` its text, `places` the student's own frames.
+    `type` is its name, `types` the names of it and all its bases, `message` its text, `places` the student's frames.
     """
 
     def __init__(self, error: Error, doing: str) -> None:

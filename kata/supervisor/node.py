@@ -42,7 +42,9 @@ _DUMP_SECONDS = 0.5
 _LOOK_AGAIN_SECONDS = 0.1
 _BLOCKED_SECONDS = 2.0
 _WALL_FACTOR = 6
-_DUMP_LINE = re.compile(rb'^  File "[^"\n]*/submission/([^"\n]{1,200})", line (\d{1,7}) in ([^\n]{1,200})$', re.MULTILINE)
+_DUMP_LINE = re.compile(
+    rb'^  File "[^"\n]*/submission/([^"\n]{1,200})", line (\d{1,7}) in ([^\n]{1,200})$', re.MULTILINE
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _turns = msgspec.msgpack.Decoder(Turn)
@@ -127,7 +129,7 @@ class Node:
     # ------------------------------------------------------------ turns
 
     def first_turn(self) -> list[Any]:
-        """A process speaks first: what it says having imported the submission. Raises ProcessFailed like `take_turn`."""
+        """A process speaks first: what it says having imported the submission. Raises ProcessFailed, as `take_turn`."""
         self._guard.begin_turn(0.0)
         return self._listen()
 
@@ -312,7 +314,9 @@ class Node:
     def _gone(self) -> ProcessFailed:
         self._end()
         how, advice = _ending(self._spawner.destroy_and_wait(self._spawned))
-        return ProcessFailed(Failure(kind="exit", message=f"The submission's process ended by itself: {how}.", advice=advice))
+        return ProcessFailed(
+            Failure(kind="exit", message=f"The submission's process ended by itself: {how}.", advice=advice)
+        )
 
     def _broken(self, what: str) -> ProcessFailed:
         self.destroy()

@@ -74,10 +74,7 @@ class Grading:
         self._emit(Started(id=_id(item)))
         begun = time.monotonic()
         missing = [need for need in self._job.requirements[_requirement(item)] if need in self._lost]
-        if missing:
-            result = self._result(item, "skipped", None, begun)
-        else:
-            result = self._run(item, nextitem, begun)
+        result = self._result(item, "skipped", None, begun) if missing else self._run(item, nextitem, begun)
         if result.outcome != "met":
             self._lost.add(_requirement(item))
         self.finished += 1

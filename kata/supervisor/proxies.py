@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """A call that has begun. `done` tells whether it has ended, `error` how it failed, `answered_at` when (virtual s)."""
+    """A call that has begun. `done` tells whether it has ended, `error` how it failed, `answered_at` when."""
 
     _count = 0
 
@@ -152,7 +152,8 @@ class Method:
     def each(self, items: Iterable[Any], *, at_once: bool = False) -> list[Any]:
         """Call it once for each item, one after another or (`async def` only) all at once: cheap calls in bulk.
 
-        An item that is a tuple holds the arguments of its call. The answers in order; StudentError at the first that raises.
+        An item that is a tuple holds the arguments of its call. Returns the answers in order; StudentError at the first
+        that raises.
         All calls are a single message, and what is due at one moment arrives together, in an order drawn from the seed.
         """
         world, node, target = self._kata

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import deque
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -78,7 +78,12 @@ class Spawner:
         self._connection = ours
         command, environment = self._command(theirs.fileno())
         self._zygote = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), cwd="/"
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            cwd="/",
         )
         theirs.close()
         self._limits = Limits()
@@ -119,12 +124,9 @@ class Spawner:
             self._discard(requested)
             requested = None
         requested = requested or self._request(wish)
-        while requested.reply is None:
-            self._receive()
-        hello, visible = self._hello(requested.channel, requested.reply.pid)
-        return Spawned(
-            requested.reply.pid, visible, requested.channel, requested.output, requested.dumps, tuple(hello.protections)
-        )
+        pid = self._reply_to(requested).pid
+        hello, visible = self._hello(requested.channel, pid)
+        return Spawned(pid, visible, requested.channel, requested.output, requested.dumps, tuple(hello.protections))
 
     def start_ahead(self, wish: Wish) -> None:
         """Have the next process started while the present one is at work; it is used if it turns out to be the one."""
@@ -132,9 +134,8 @@ class Spawner:
             self._spare = self._request(wish)
 
     def _discard(self, requested: _Requested) -> None:
-        while requested.reply is None:
-            self._receive()
-        spawned = Spawned(requested.reply.pid, 0, requested.channel, requested.output, requested.dumps, ())
+        pid = self._reply_to(requested).pid
+        spawned = Spawned(pid, 0, requested.channel, requested.output, requested.dumps, ())
         self.destroy(spawned)
 
     def destroy(self, spawned: Spawned) -> None:
@@ -145,10 +146,9 @@ class Spawner:
     def destroy_and_wait(self, spawned: Spawned) -> int | None:
         """The same, and its wait status once it is done, where one is known."""
         self._disconnect(spawned)
-        mine = self._send(orders.Destroy(spawned.pid), _Requested(Wish(False, 0, 0), spawned.channel, -1, -1))
-        while mine.reply is None:
-            self._receive()
-        return mine.reply.status
+        waiting = _Requested(Wish(False, 0, 0), spawned.channel, -1, -1)
+        self._send(orders.Destroy(spawned.pid), waiting)
+        return self._reply_to(waiting).status
 
     def close(self) -> None:
         """End the zygote, and with it every student process."""
@@ -177,7 +177,9 @@ class Spawner:
         try:
             descriptors = (theirs.fileno(), output_end, dumps_end)
             order = orders.Spawn(self._confinement(), wish.traced, wish.monotonic_ns, wish.wall_ns)
-            return self._send(order, _Requested(wish, channel, output, dumps), descriptors)
+            requested = _Requested(wish, channel, output, dumps)
+            self._send(order, requested, descriptors)
+            return requested
         finally:
             theirs.close()
             os.close(output_end)
@@ -191,7 +193,9 @@ class Spawner:
         return Confinement(
             mode=self.mode,
             directory=places[self.mode],
-            uid=self._uid_base + slot if self.mode == "uid" or (self.mode == "namespaces" and os.geteuid() == 0) else None,
+            uid=self._uid_base + slot
+            if self.mode == "uid" or (self.mode == "namespaces" and os.geteuid() == 0)
+            else None,
             memory_mib=self._limits.memory_mib,
             processes=self._limits.processes,
             cpu_seconds=int(self._limits.check_seconds) + 1,
@@ -199,13 +203,17 @@ class Spawner:
             tmpfs_mib=32,
         )
 
-    def _send(self, order: orders.Order, waiting: Any = None, descriptors: tuple[int, ...] = ()) -> Any:
+    def _send(self, order: orders.Order, waiting: _Requested | None = None, descriptors: tuple[int, ...] = ()) -> None:
         try:
             orders.send(self._connection, order, descriptors)
         except OSError as error:
             raise Inconclusive(f"the zygote ended unexpectedly ({type(error).__name__})") from error
         self._owed.append(waiting)
-        return waiting
+
+    def _reply_to(self, waiting: _Requested) -> orders.Reply:
+        while waiting.reply is None:
+            self._receive()
+        return waiting.reply
 
     def _receive(self) -> None:
         """Take in the next answer; they come in the order of the orders."""

@@ -15,7 +15,7 @@ import heapq
 import inspect
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, Literal
 
 from kata.exercise import Limits
@@ -66,7 +66,7 @@ class Pause:
     def __init__(self, seconds: float) -> None:
         self.nanoseconds = seconds_to_ns(seconds)
 
-    def __await__(self) -> Iterator[Pause]:
+    def __await__(self) -> Generator[Pause, None, None]:
         yield self
 
 
@@ -106,7 +106,9 @@ class Clock:
     def step_wall(self, seconds: float) -> None:
         """Set the wall clock forward or, if negative, back; the monotonic one does not move."""
         self._world.wall_offset_ns += round(seconds * 1_000_000_000)
-        self._world.note(f"the wall clock is set {'forward' if seconds >= 0 else 'back'} by {abs(seconds):g} s", "fault")
+        self._world.note(
+            f"the wall clock is set {'forward' if seconds >= 0 else 'back'} by {abs(seconds):g} s", "fault"
+        )
 
 
 class World:
@@ -129,8 +131,8 @@ class World:
         self.runs = 0
         self._output = bytearray()
         self.output_cut = False
-        # What the clocks show at first depends on the seed alone: it tells a submission nothing of a check, and a process
-        # that was started ahead fits every run.
+        # What the clocks show at first depends on the seed alone: it tells a submission nothing of a check, and a
+        # process that was started ahead fits every run.
         bases = random.Random(f"{seed}:clocks")
         self._monotonic_base_ns = bases.randrange(1_000, 100_000) * 1_000_000_000
         self._wall_base_ns = bases.randrange(1_750_000_000, 1_900_000_000) * 1_000_000_000
@@ -293,7 +295,9 @@ class World:
             self.answered += 1
         self.last = call
         call.entry.result = call.outcome_text()
-        notes = [f"{count} {what}{'s' if count > 1 else ''}" for what, count in self._asked.items()] if call.alone else []
+        notes = (
+            [f"{count} {what}{'s' if count > 1 else ''}" for what, count in self._asked.items()] if call.alone else []
+        )
         if call.answered_ns > call.entry.at_ns:
             notes.append(f"after {(call.answered_ns - call.entry.at_ns) / 1e9:g} s")
         call.entry.note = ", ".join(notes)
@@ -373,7 +377,11 @@ class World:
 
     def _answer(self, call: proxies.Call, message: Done | Failed) -> None:
         if isinstance(message, Failed) and message.protocol:
-            raise failed("protocol", f"{call.doing()}: its answer can't cross: {message.error.message}.", advice="Return plain data.")
+            raise failed(
+                "protocol",
+                f"{call.doing()}: its answer can't cross: {message.error.message}.",
+                advice="Return plain data.",
+            )
         try:
             call.finish(message)
         except WireError as error:
@@ -425,11 +433,17 @@ class World:
             call.entry.expected = "an answer"
         if self._next_moment() is None:
             why = "Everything waits, no timer is set, and nothing it asked for is outstanding"
-            advice = "Look for a lock, an event or a future that is never released or set on some path (an error, a cancel)."
+            advice = (
+                "Look for a lock, an event or a future that is never released or set on some path (an error, a cancel)."
+            )
         else:
-            why = f"{PATIENCE_SECONDS / 3600:g} h of virtual time later timers still go on, but it has not been answered"
+            why = (
+                f"{PATIENCE_SECONDS / 3600:g} h of virtual time later timers still go on, but it has not been answered"
+            )
             advice = "Look for a wait that some path never ends."
-        return failed("deadlock", f"{call.doing()} is never answered. {why}.", expected="an answer", got="none", advice=advice)
+        return failed(
+            "deadlock", f"{call.doing()} is never answered. {why}.", expected="an answer", got="none", advice=advice
+        )
 
     # ------------------------------------------------------------ what students ask
 
@@ -437,7 +451,9 @@ class World:
         exposure = self._exposures.get(ask.target)
         if exposure is None or ask.method not in exposure.methods:
             raise ProcessFailed(
-                failed("protocol", "The submission called something that does not exist.", advice="Use the interface.").failure
+                failed(
+                    "protocol", "The submission called something that does not exist.", advice="Use the interface."
+                ).failure
             )
         unpacker = Unpacker(lambda handle: self.resolve(node, handle))
         method = getattr(exposure.target, ask.method)
