@@ -52,7 +52,7 @@ class Catalog:
         ids = self.ids()
         wanted = name.strip().strip("/").lower()
         number = int(wanted) if wanted.isdigit() and wanted.isascii() else None
-        exact = [i for i in ids if i == wanted or i.partition("-")[2] == wanted or int(i[:2]) == number]
+        exact = [i for i in ids if i == wanted or i.partition("-")[2] == wanted or _number(i) == number is not None]
         matches = exact or ([i for i in ids if wanted in i] if wanted and number is None else [])
         if len(matches) == 1:
             return self.get(matches[0])
@@ -62,6 +62,11 @@ class Catalog:
         near_ids = list(dict.fromkeys(i for n in near for i in ids if n in (i, i.partition("-")[2])))
         suggestion = f"Did you mean {_either(near_ids)}? " if near_ids else ""
         raise UsageError(f"There is no exercise {name!r}.", f"{suggestion}`kata list` shows all of them.")
+
+
+def _number(exercise_id: str) -> int | None:
+    digits = exercise_id.partition("-")[0]
+    return int(digits) if digits.isdecimal() else None
 
 
 def _either(names: list[str]) -> str:

@@ -169,6 +169,8 @@ def _read_hints(path: Path, ids: list[str]) -> dict[str, tuple[str, ...]]:
         raise ContentError(
             f"{path} is missing.", "Write three rungs for each requirement: idea, property, pointer."
         ) from None
+    except UnicodeDecodeError as error:
+        raise ContentError(f"{path}: {error}.", "Save it as UTF-8.") from None
     hints: dict[str, tuple[str, ...]] = {}
     for section in re.split(r"^## +", text, flags=re.MULTILINE)[1:]:
         heading, _, body = section.partition("\n")

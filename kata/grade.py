@@ -74,6 +74,7 @@ def grade(
     SandboxUnavailable is raised when there is no sandbox to begin with.
     """
     begun, started_at = time.monotonic(), datetime.now(UTC)
+    ready_at = None
     wanted = requirements_of(exercise, only)
     connection = connection or launcher.start()
     stream = EventStream(connection, on_event or (lambda event: None))
@@ -85,7 +86,6 @@ def grade(
         )
         stream.run(deadline=ready_at + exercise.limits.run_seconds + SPARE_SECONDS)
     except (SandboxFailure, WireError, EOFError, TimeoutError, msgspec.MsgspecError) as error:
-        ready_at = time.monotonic()
         stream.problem = stream.problem or _broken_off(error)
     finally:
         ending = connection.close()
@@ -167,7 +167,7 @@ class EventStream:
                 if self.declared:
                     raise WireError("the checks were declared twice")
                 self.declared = {check_id: requirement for check_id, requirement, _ in checks}
-            case Loaded():
+            case Loaded() if self.loaded is None:
                 self.loaded = event
             case Started(id=check_id):
                 if check_id not in self.declared or check_id in self.results or self._running is not None:
@@ -256,7 +256,7 @@ def _report(
     stream: EventStream,
     started_at: datetime,
     begun: float,
-    ready_at: float,
+    ready_at: float | None,
 ) -> Report:
     failure = stream.loaded.failure if stream.loaded and stream.final else None
     checks: defaultdict[str, list[CheckResult]] = defaultdict(list)
@@ -294,7 +294,7 @@ def _report(
         requirements=requirements,
         categories=categories,
         phases=Phases(
-            start_seconds=round(ready_at - begun, 6),
+            start_seconds=round((ready_at or ended) - begun, 6),
             load_seconds=loaded,
             checks_seconds=round(sum(check.seconds for check in stream.results.values()), 6),
             total_seconds=round(ended - begun, 6),

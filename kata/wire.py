@@ -27,6 +27,7 @@ TEXT_MAX = 2_000
 
 _HEADER = struct.Struct(">I")
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+_FOR_EVER_NS = 2**62
 
 ShortText = Annotated[str, Meta(max_length=TEXT_MAX)]
 Name = Annotated[str, Meta(max_length=200)]
@@ -147,6 +148,8 @@ class Record:
         object.__setattr__(self, "_fields", fields)
 
     def __getattr__(self, name: str) -> Any:
+        if name in self.__slots__:
+            raise AttributeError(name)  # it is only being made, by `copy` for instance
         try:
             return self._fields[name]
         except KeyError:
@@ -222,40 +225,42 @@ class Unpacker:
         self._resolve = resolve
         self._record = record
 
-    def unpack(self, value: Value) -> Any:
-        """WireError when it can't be rebuilt: an unhashable key, a doubled one, an unknown handle."""
+    def unpack(self, value: Value, depth: int = 0) -> Any:
+        """WireError when it can't be rebuilt: too deep, an unhashable key, a doubled one, an unknown handle."""
+        if depth > DEPTH_MAX:
+            raise WireError(f"a value nested deeper than {DEPTH_MAX} levels")
         match value:
             case Bytes():
                 return value.value
             case Sequence():
-                return [self.unpack(item) for item in value.items]
+                return [self.unpack(item, depth + 1) for item in value.items]
             case Tuple():
-                return tuple(self.unpack(item) for item in value.items)
+                return tuple([self.unpack(item, depth + 1) for item in value.items])
             case Mapping():
-                return self._mapping(value)
+                return self._mapping(value, depth)
             case Set():
-                return self._set(value)
+                return self._set(value, depth)
             case BigInteger():
                 return int(value.hexadecimal, 16)
             case Fields():
-                return self._record(value.type, **{name: self.unpack(v) for name, v in value.fields})
+                return self._record(value.type, **{name: self.unpack(v, depth + 1) for name, v in value.fields})
             case Handle():
                 return self._resolve(value)
             case _:
                 return value
 
-    def _mapping(self, value: Mapping) -> dict[Any, Any]:
+    def _mapping(self, value: Mapping, depth: int) -> dict[Any, Any]:
         try:
-            result = {self.unpack(k): self.unpack(v) for k, v in value.items}
+            result = {self.unpack(k, depth + 1): self.unpack(v, depth + 1) for k, v in value.items}
         except TypeError:
             raise WireError("a dict with a key that can't be hashed") from None
         if len(result) != len(value.items):
             raise WireError("a dict with the same key twice")
         return result
 
-    def _set(self, value: Set) -> Any:
+    def _set(self, value: Set, depth: int) -> Any:
         try:
-            return (frozenset if value.frozen else set)(self.unpack(item) for item in value.items)
+            return (frozenset if value.frozen else set)([self.unpack(item, depth + 1) for item in value.items])
         except TypeError:
             raise WireError("a set with an item that can't be hashed") from None
 
@@ -279,7 +284,8 @@ def shown(value: object, limit: int = 160) -> str:
         head = ", ".join(shown(item, 40) for item, _ in zip(value, range(5), strict=False))
         return f"{type(value).__name__} of {len(value):,}: {head}, …"[: limit + 40]
     try:
-        text = repr(value)
+        # Python writes no integer of more than 4,300 digits.
+        text = hex(value) if isinstance(value, int) and value.bit_length() > 10_000 else repr(value)
     except Exception as broken:
         return f"<{type(value).__name__}, whose repr raised {type(broken).__name__}>"
     return text if len(text) <= limit else f"{text[: limit * 3 // 4]}…{text[-limit // 5 :]}"
@@ -307,8 +313,9 @@ def _big(value: int) -> BigInteger:
 
 
 def seconds_to_ns(seconds: float) -> int:
-    """Whole nanoseconds, rounded up, so that a timer is due when its moment has come."""
-    return math.ceil(seconds * 1_000_000_000) if math.isfinite(seconds) else 2**62
+    """Whole nanoseconds, rounded up, so that a timer is due when its moment has come; for ever is 146 years."""
+    nanoseconds = seconds * 1_000_000_000
+    return math.ceil(nanoseconds) if nanoseconds < _FOR_EVER_NS else _FOR_EVER_NS
 
 
 # ---------------------------------------------------------------- supervisor and student

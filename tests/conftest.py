@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from worlds import spawner, world_of  # noqa: F401 - fixtures for every test
 
 MISSING = "This machine lacks"
 """How the reason of every such skip begins, by which the summary finds them."""

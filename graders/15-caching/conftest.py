@@ -2,6 +2,7 @@
 
 import pytest
 
+from kata.grading import named
 from kata.grading.fakes import Store
 
 DEFAULTS = {"ttl": 45, "capacity": 100, "grace": 0}
@@ -16,7 +17,7 @@ def store(world):
 @pytest.fixture
 def new_cache(student, store):
     """Makes a cache beside the store; a check names only the options that it is about."""
-    return lambda **options: student.CacheAside(store, **(DEFAULTS | options))
+    return lambda **options: cache_beside(student, store, **options)
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def begin(world):
     def begin(**options):
         world.reset()
         store = filled_store(world)
-        return world.student().CacheAside(store, **(DEFAULTS | options)), store
+        return cache_beside(world.student(), store, **options), store
 
     return begin
 
@@ -45,10 +46,14 @@ def full_caches(world):
 
 def full_cache(world, size):
     student = world.student()
-    cache = student.CacheAside(Store(world), **(DEFAULTS | {"capacity": size}))
+    cache = cache_beside(student, Store(world), capacity=size)
     keys = [f"key{number}" for number in range(size)]
     cache.get.each(keys, at_once=True)
     return student, cache, keys
+
+
+def cache_beside(student, store, **options):
+    return named("cache", student.CacheAside(store, **(DEFAULTS | options)))
 
 
 def filled_store(world):

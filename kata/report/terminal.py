@@ -209,7 +209,7 @@ def _failure_head(failure: Failure) -> Iterator[RenderableType]:
 
 
 def _failure_tail(failure: Failure, *, in_transcript: bool) -> Iterator[RenderableType]:
-    if words.is_long(failure) or not in_transcript:
+    if words.needs_values(failure, in_transcript=in_transcript):
         yield from _expected_and_got(failure)
     if failure.places:
         yield from _places(failure.places)

@@ -98,6 +98,12 @@ def is_long(failure: Failure) -> bool:
     return any(len(value) > BLOCK_CHARS or "\n" in value for value in values)
 
 
+def needs_values(failure: Failure, *, in_transcript: bool) -> bool:
+    """Whether expected and got stand below the message: where neither it nor the transcript shows them well."""
+    told = in_transcript or all(value in failure.message for value in (failure.expected, failure.got))
+    return is_long(failure) or not told
+
+
 def same_failure(one: CheckResult, other: CheckResult) -> bool:
     """Whether two checks failed alike, so that a short face need say it once."""
     return one.failure is not None and one.failure == other.failure

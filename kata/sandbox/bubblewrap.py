@@ -77,7 +77,7 @@ class BubblewrapLauncher:
             name="bubblewrap",
             for_grades=True,
             isolates=("files", "network", "processes", "memory, CPU time and files of each process"),
-            lacks=("a limit for the memory of all processes together",),
+            lacks=("the memory of all processes together",),
         )
 
 

@@ -234,6 +234,14 @@ class Host:
         else:
             task = self._loop.create_task(self._await(call.id, result))
             self._tasks[call.id] = task
+            task.add_done_callback(functools.partial(self._ended, call.id, result))
+
+    def _ended(self, call_id: int, awaitable: Any, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(call_id, None)
+        if task.cancelled():  # before its first step: nothing of `_await` was run
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()
+            self._fail(call_id, asyncio.CancelledError())
 
     async def _await(self, call_id: int, awaitable: Any) -> None:
         try:
@@ -242,8 +250,6 @@ class Host:
             self._fail(call_id, error)
         else:
             self._finish(call_id, result)
-        finally:
-            self._tasks.pop(call_id, None)
 
     async def _each(self, method: Any, calls: list[Any], at_once: bool) -> list[Any]:
         if at_once:
@@ -348,9 +354,15 @@ class Host:
         return unknown(error.message)
 
     def _record(self, name: str, /, **fields: Any) -> object:
+        """By name: the submission's own dataclass, named tuple or enum's member, else a Record."""
         kind = getattr(self._module, name, None)
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-            return kind(**fields)
+        if isinstance(kind, type):
+            if dataclasses.is_dataclass(kind):
+                return _dataclass_of(kind, fields)
+            if issubclass(kind, enum.Enum) and fields.get("name") in kind.__members__:
+                return kind[fields["name"]]
+            if issubclass(kind, tuple) and tuple(fields) == getattr(kind, "_fields", None):
+                return kind(**fields)
         return Record(name, **fields)
 
     def _handle(self, value: object) -> Handle | None:
@@ -408,6 +420,15 @@ def _method(host: Host, remote: Remote, name: str, awaited: bool) -> Any:
         call = call_plainly
     call.__name__ = call.__qualname__ = name
     return call
+
+
+def _dataclass_of(kind: type, fields: dict[str, Any]) -> object:
+    """Made as its author would; what its constructor does not take is set afterwards."""
+    set_later = {f.name for f in dataclasses.fields(kind) if not f.init}
+    made = kind(**{name: value for name, value in fields.items() if name not in set_later})
+    for name in set_later & fields.keys():
+        object.__setattr__(made, name, fields[name])
+    return made
 
 
 def _is_plain(value: object) -> bool:

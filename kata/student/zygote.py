@@ -62,7 +62,7 @@ class Zygote:
     def carry_out(self, order: orders.Order, descriptors: list[int]) -> orders.Reply:
         match order:
             case orders.Prepare():
-                self.prepared = order
+                self.prepared, self.code = order, None
                 if order.coverage:
                     # Imported only now: the package is large, and every child would pay for its pages.
                     from kata.student.coverage import Tracer

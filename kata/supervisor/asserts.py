@@ -60,7 +60,11 @@ def watch(world: World) -> None:
 def compare(left: object, sign: str, right: object, subject: Callable[[], object] | None) -> None:
     """`assert left <sign> right, subject`: left is what was got, right what a correct system gives."""
     function, wording = _COMPARE[sign]
-    if not function(left, right):
+    try:
+        holds = bool(function(left, right))
+    except TypeError:
+        holds = False  # what came is of a kind that can't even be compared
+    if not holds:
         raise _wrong(left, wording.format(shown(right)), right if sign == "==" else None, subject)
 
 
@@ -73,19 +77,28 @@ def hold(value: object, subject: Callable[[], object] | None) -> None:
 def _wrong(got: object, expected: str, right: object, subject: Callable[[], object] | None) -> CheckFailed:
     said = str(subject()) if subject is not None else ""
     call, position = _call_behind(got, right)
-    if call is not None and call.entry is not None and not said:
+    if said:
+        said = said[:1].upper() + said[1:]
+    elif call is not None and call.entry is not None:
         if position is not None and isinstance(right, list | tuple):
-            got, expected = call.value, shown(right[position])
+            got, right = call.value, right[position]
+            expected = shown(right)
         call.entry.expected = expected
         said = call.doing()
-    doing = said[:1].upper() + said[1:] if call is None else said
     return failed(
         "wrong-answer",
-        f"{doing or 'What came'}: expected {expected}, got {shown(got)}.",
+        f"{said or 'What came'}: expected {expected}, got {shown(got)}.",
         expected=expected,
         got=shown(got),
-        advice="The transcript shows what led to it.",
+        advice=_kinds(got, right),
     )
+
+
+def _kinds(got: object, right: object) -> str:
+    """A word on types, where they are what differs: `'v1'` is easily taken for `b'v1'`."""
+    if got is None or right is None or isinstance(got, type(right)) or isinstance(right, type(got)):
+        return ""
+    return f"It is of type {type(got).__name__}, and {type(right).__name__} is what is expected."
 
 
 def _call_behind(got: object, right: object) -> tuple[Call | None, int | None]:

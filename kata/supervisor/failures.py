@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kata.report.model import Failure, FailureKind, Line, Place
+from kata.supervisor.transcript import Entry
 from kata.wire import Error
 
 
@@ -32,29 +33,50 @@ class StudentError(Exception):
     `type` is its name, `types` the names of it and all its bases, `message` its text, `places` the student's frames.
     """
 
-    def __init__(self, error: Error, doing: str) -> None:
+    def __init__(self, error: Error, doing: str, entry: Entry | None = None) -> None:
         super().__init__(f"{error.type}: {error.message}" if error.message else error.type)
         self.type = error.type
         self.types = tuple(error.types)
         self.message = error.message
         self.places = places_of(error)
         self.doing = doing
+        self._entry = entry
+
+    def blame(self, expected: str) -> None:
+        """Mark the call's line of the transcript as the wrong one."""
+        if self._entry is not None:
+            self._entry.expected = expected
 
     def failure(self) -> Failure:
         """What to report where a correct system would not have raised."""
+        self.blame("an answer")
         text = f"{self.type}: {self.message}" if self.message else self.type
         return Failure(
             kind="exception",
             message=f"{self.doing} raised {text}",
             got=text,
             places=self.places,
-            advice="Look at the line named above; a correct system answers here.",
+            advice=self._advice(),
         )
+
+    def _advice(self) -> str:
+        if "RecursionError" in self.types:
+            return "It calls itself without end: what was to stop it?"
+        if "NotImplementedError" in self.types and self.places:
+            return "This is still to be written."
+        if self.places:
+            return f"Line {self.places[-1].line} of {self.places[-1].file} raised it."
+        return "No line of yours raised it: compare the names and signatures with the stub's."
 
 
 def places_of(error: Error) -> tuple[Place, ...]:
     """The student's own frames, innermost last."""
-    return tuple(Place(file=f.file, line=f.line, function=f.function, source=f.source) for f in error.frames)
+    return distinct(Place(file=f.file, line=f.line, function=f.function, source=f.source) for f in error.frames)
+
+
+def distinct(places: Iterable[Place]) -> tuple[Place, ...]:
+    """Each once, where it came last: a recursion is told by one round of it."""
+    return tuple(reversed(dict.fromkeys(reversed(list(places)))))
 
 
 def failed(

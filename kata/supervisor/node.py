@@ -15,7 +15,7 @@ import msgspec
 
 from kata.exercise import Limits
 from kata.report.model import Failure, Place
-from kata.supervisor.failures import Inconclusive, ProcessFailed
+from kata.supervisor.failures import Inconclusive, ProcessFailed, distinct
 from kata.supervisor.spawner import Spawned, Spawner
 from kata.wire import (
     FRAME_BYTES_MAX,
@@ -39,9 +39,11 @@ Mail = Call | Cancel | Answer | Refusal | Farewell
 
 TURN_FRAMES_MAX = 64
 _DUMP_SECONDS = 0.5
+_END_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.1
 _BLOCKED_SECONDS = 2.0
 _WALL_FACTOR = 6
+_IMPATIENT_SECONDS = 1.0
 _DUMP_LINE = re.compile(
     rb'^  File "[^"\n]*/submission/([^"\n]{1,200})", line (\d{1,7}) in ([^\n]{1,200})$', re.MULTILINE
 )
@@ -55,11 +57,12 @@ class Guard:
 
     A turn is over its limit when it has used `call_seconds` of CPU, or when it is blocked for good: it neither runs nor
     uses any CPU. A check is over its own when its processes together have used `check_seconds`. Wall time is the last
-    resort, many times as long.
+    resort, many times as long. Once something was stuck, later turns have less, so that the whole run still ends.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._call_seconds = limits.call_seconds
         self._spent = 0.0
         self._check_began = self._turn_began = self._moved_at = time.monotonic()
         self._turn_cpu = self._seen_cpu = 0.0
@@ -67,6 +70,15 @@ class Guard:
     def begin_check(self) -> None:
         self._spent = 0.0
         self._check_began = time.monotonic()
+
+    @property
+    def spent(self) -> float:
+        """CPU seconds of the check's processes that have ended."""
+        return self._spent
+
+    def lose_patience(self) -> None:
+        """Something was stuck: the same is likely to be stuck again, in every check."""
+        self._call_seconds = min(self._call_seconds, _IMPATIENT_SECONDS)
 
     def begin_turn(self, cpu: float | None) -> None:
         self._turn_began = self._moved_at = time.monotonic()
@@ -79,20 +91,20 @@ class Guard:
     def is_over(self, cpu: float | None, running: bool) -> bool:
         """Whether the present turn must be ended; asked while waiting for it."""
         now = time.monotonic()
-        if now - self._turn_began > self._limits.call_seconds * _WALL_FACTOR or self.check_is_over():
+        if now - self._turn_began > self._call_seconds * _WALL_FACTOR or self.check_is_over():
             return True
         if cpu is None:
-            return now - self._turn_began > self._limits.call_seconds
+            return now - self._turn_began > self._call_seconds
         if running or cpu - self._seen_cpu > 0.001:
             self._moved_at, self._seen_cpu = now, cpu
         used = cpu - self._turn_cpu
-        blocked = now - self._moved_at > min(_BLOCKED_SECONDS, self._limits.call_seconds)
-        return used > self._limits.call_seconds or blocked or self._spent + cpu > self._limits.check_seconds
+        blocked = now - self._moved_at > min(_BLOCKED_SECONDS, self._call_seconds)
+        return used > self._call_seconds or blocked or self._spent + cpu > self._limits.check_seconds
 
-    def check_is_over(self) -> bool:
-        """Whether the whole check has taken too long, whoever is to blame."""
+    def check_is_over(self, cpu: float = 0.0) -> bool:
+        """Whether the whole check has taken too long, whoever is to blame; `cpu` is what living processes have used."""
         wall = time.monotonic() - self._check_began
-        return self._spent > self._limits.check_seconds or wall > self._limits.check_seconds * _WALL_FACTOR
+        return self._spent + cpu > self._limits.check_seconds or wall > self._limits.check_seconds * _WALL_FACTOR
 
 
 class Node:
@@ -169,7 +181,12 @@ class Node:
         elif isinstance(self.state, Sleeping):
             self.mail, mail = mail, []
         self._guard.begin_turn(self.cpu_seconds_or_none())
-        self._write(frame(_encoder.encode(Deliver(monotonic_ns, wall_ns, mail))))
+        payload = _encoder.encode(Deliver(monotonic_ns, wall_ns, mail))
+        while len(payload) > FRAME_BYTES_MAX and len(mail) > 1:
+            half = len(mail) // 2
+            mail, self.mail = mail[:half], mail[half:] + self.mail
+            payload = _encoder.encode(Deliver(monotonic_ns, wall_ns, mail))
+        self._write(frame(payload))
         return self._listen()
 
     def _listen(self) -> list[Any]:
@@ -180,7 +197,7 @@ class Node:
             if not isinstance(turn.state, More):
                 self.state = turn.state
                 return said
-        raise self._broken(f"one turn of more than {TURN_FRAMES_MAX} messages")
+        raise self.broken(f"one turn of more than {TURN_FRAMES_MAX} messages")
 
     def farewell(self, statements: bool, monotonic_ns: int, wall_ns: int) -> list[Lines]:
         """Ask a process that is about to be killed which lines it ran; nothing when it can't say."""
@@ -237,11 +254,11 @@ class Node:
     def _read_turn(self) -> Turn:
         size = int.from_bytes(self._read(4), "big")
         if size > FRAME_BYTES_MAX:
-            raise self._broken(f"a message of {size:,} bytes; at most {FRAME_BYTES_MAX:,} may cross")
+            raise self.broken(f"a message of {size:,} bytes; at most {FRAME_BYTES_MAX:,} may cross")
         try:
             return _turns.decode(self._read(size))
         except (msgspec.MsgspecError, WireError, RecursionError, UnicodeDecodeError) as error:
-            raise self._broken(f"a malformed message ({type(error).__name__})") from None
+            raise self.broken(f"a malformed message ({type(error).__name__})") from None
 
     def _read(self, size: int) -> bytes:
         while len(self._buffer) < size:
@@ -312,13 +329,17 @@ class Node:
         )
 
     def _gone(self) -> ProcessFailed:
+        # Asked before it is killed, for then every process has ended.
+        ended = self._pidfd is None or bool(select.select([self._pidfd], [], [], _END_SECONDS)[0])
         self._end()
-        how, advice = _ending(self._spawner.destroy_and_wait(self._spawned))
+        status = self._spawner.destroy_and_wait(self._spawned)
+        how, advice = _ending(status if ended else None)
         return ProcessFailed(
             Failure(kind="exit", message=f"The submission's process ended by itself: {how}.", advice=advice)
         )
 
-    def _broken(self, what: str) -> ProcessFailed:
+    def broken(self, what: str) -> ProcessFailed:
+        """It broke the channel's rules: the failure to raise. The process is killed."""
         self.destroy()
         return ProcessFailed(
             Failure(
@@ -356,7 +377,7 @@ class Node:
                     source=self._source_line(name, int(line)),
                 )
             )
-        return tuple(reversed(places))
+        return distinct(reversed(places))
 
 
 def _pidfd(pid: int) -> int | None:

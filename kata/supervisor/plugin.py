@@ -16,6 +16,9 @@ from kata.supervisor.failures import CheckFailed, Inconclusive, StudentError
 from kata.supervisor.proxies import Module
 from kata.supervisor.world import Clock, World
 
+_WASTED_SHARE = 0.2
+"""Of the run's time, in CPU seconds: a submission that was stuck for longer has itself to blame for the rest."""
+
 
 class Grading:
     """The pytest plugin of one run. `emit` sends an event to the host; `log` is for our own eyes."""
@@ -25,6 +28,9 @@ class Grading:
         self._world = world
         self._emit = emit
         self._log = log
+        self._ends_at = time.monotonic() + job.limits.run_seconds
+        self._wasted_seconds = 0.0
+        """CPU time of checks that ended because something was stuck."""
         self._lost: set[str] = set()
         """Requirements that are not met so far."""
         self.finished = 0
@@ -74,12 +80,30 @@ class Grading:
         self._emit(Started(id=_id(item)))
         begun = time.monotonic()
         missing = [need for need in self._job.requirements[_requirement(item)] if need in self._lost]
-        result = self._result(item, "skipped", None, begun) if missing else self._run(item, nextitem, begun)
+        if missing:
+            result = self._result(item, "skipped", None, begun)
+        elif begun > self._ends_at:
+            result = self._out_of_time(item, begun)
+        else:
+            result = self._run(item, nextitem, begun)
         if result.outcome != "met":
             self._lost.add(_requirement(item))
         self.finished += 1
         self._emit(Finished(result=result))
         return True
+
+    def _out_of_time(self, item: pytest.Item, begun: float) -> CheckResult:
+        """The run's time is up. It is the submission's fault only when it spent that time on being stuck."""
+        self._world.begin("", False)
+        if self._wasted_seconds < self._job.limits.run_seconds * _WASTED_SHARE:
+            why = Failure(kind="our-fault", message="The run's time was up before this check's turn came.")
+            return self._result(item, "inconclusive", why, begun)
+        why = Failure(
+            kind="time-out",
+            message="The run's time was up before this check's turn came: too much went to calls that did not end.",
+            advice="Mend the first check that was stopped, and run it again.",
+        )
+        return self._result(item, "unmet", why, begun)
 
     def _run(self, item: pytest.Item, nextitem: pytest.Item | None, begun: float) -> CheckResult:
         marker = _marker(item)
@@ -92,6 +116,8 @@ class Grading:
         else:
             call = pytest.CallInfo.from_call(item.runtest, "call")
             error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, StudentError):
+            error = CheckFailed(error.failure())
         transcript = self._world.lines()
         pytest.CallInfo.from_call(lambda: item.session._setupstate.teardown_exact(nextitem), "teardown")
         self._world.end()
@@ -101,10 +127,12 @@ class Grading:
         match error:
             case None:
                 return self._result(item, "met", None, begun)
-            case CheckFailed() | StudentError():
-                failed = error if isinstance(error, CheckFailed) else CheckFailed(error.failure())
+            case CheckFailed(failure=failure):
                 self._world.wrong += 1
-                return self._result(item, "unmet", failed.failure, begun, failed.transcript or transcript)
+                if failure.kind == "time-out":
+                    self._world.lose_patience()
+                    self._wasted_seconds += self._world.spent_seconds
+                return self._result(item, "unmet", failure, begun, error.transcript or transcript)
             case Inconclusive():
                 failure = Failure(kind="our-fault", message=f"This could not be judged: {error}.")
             case _:

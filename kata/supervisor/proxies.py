@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kata import wire
 from kata.supervisor.failures import StudentError, failed
@@ -23,6 +23,8 @@ class Call:
     """A call that has begun. `done` tells whether it has ended, `error` how it failed, `answered_at` when."""
 
     _count = 0
+    latest: ClassVar[Call | None] = None
+    """The last one whose answer was waited for."""
 
     def __init__(self, world: World, node: Node, text: str, entry: Entry | None, *, alone: bool = False) -> None:
         Call._count += 1
@@ -32,6 +34,7 @@ class Call:
         self.alone = alone
         """The grader waits for it and nothing else: what the submission asks meanwhile is told beside it."""
         self.under_fault = False
+        self.cancelled = False
         self.done = False
         self.error: StudentError | None = None
         self.value: Any = None
@@ -42,6 +45,7 @@ class Call:
     def result(self) -> Any:
         """Let time pass until it has ended; its answer, or StudentError raised."""
         self._world.wait_for([self])
+        Call.latest = self
         if self.error is not None:
             raise self.error
         return self.value
@@ -49,8 +53,7 @@ class Call:
     def cancel(self) -> None:
         """Cancel its task in the student process, as a caller does that goes away."""
         if not self.done:
-            self._world.note(f"{self._text} is cancelled")
-            self.node.mail.append(wire.Cancel(self.number))
+            self._world.cancel(self)
 
     @property
     def answered_at(self) -> float:
@@ -70,7 +73,7 @@ class Call:
     def finish(self, message: wire.Done | wire.Failed) -> None:
         """Take in what the student process answered."""
         if isinstance(message, wire.Failed):
-            self.error = StudentError(message.error, self._text)
+            self.error = StudentError(message.error, self._text, self.entry)
         else:
             self.value = wire.Unpacker(lambda handle: self._world.resolve(self.node, handle)).unpack(message.value)
         self.done = True
@@ -229,11 +232,13 @@ def raises(*types: str) -> Iterator[Raised]:
     """The block's call must raise an exception that has one of these names, or a base class that has."""
     raised = Raised()
     wanted = " or ".join(types)
+    Call.latest = None
     try:
         yield raised
     except StudentError as error:
         raised.error = error
         if not set(types) & set(error.types):
+            error.blame(f"{wanted} raised")
             raise failed(
                 "exception",
                 f"{error.doing} raised {error.type} where a correct system raises {wanted}.",
@@ -243,11 +248,15 @@ def raises(*types: str) -> Iterator[Raised]:
                 advice="Let the error that was met go on to the caller, or translate it as the statement says.",
             ) from None
     else:
+        call = Call.latest
+        if call is not None and call.entry is not None:
+            call.entry.expected = f"{wanted} raised"
+        what = f"{call.doing()} answered {wire.shown(call.value)}" if call else "No error was raised"
         raise failed(
             "no-exception",
-            f"No error was raised where a correct system raises {wanted}.",
+            f"{what} where a correct system raises {wanted}.",
             expected=f"{wanted} raised",
-            got="an answer, or nothing",
+            got=wire.shown(call.value) if call else "no error",
             advice="An error that is swallowed looks like an answer to the caller.",
         )
 

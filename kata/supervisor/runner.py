@@ -60,10 +60,11 @@ def _import_advice(error: StudentError) -> str:
 
 def _lacks(job: Job, missing: list[str], names: list[str]) -> Failure:
     near = difflib.get_close_matches(missing[0], names, n=1)
-    hint = f"It has {near[0]!r}: is that the one?" if near else "Keep the names and signatures of the stub."
+    hint = f"It has {near[0]}: is that the one?" if near else "Keep the names and signatures of the stub."
+    empty = not job.submission[job.file].strip()
     return Failure(
         kind="load",
-        message=f"{job.file} does not define {', '.join(missing)}.",
+        message=f"{job.file} {'is empty' if empty else 'does not define ' + ', '.join(missing)}.",
         expected=", ".join(job.provides),
         got=", ".join(names[:20]) or "nothing",
         advice=hint,

@@ -90,6 +90,7 @@ class Spawner:
         self._uid_base = _usable(UID_BASE_OF_PROBES)
         self._count = 0
         self._spare: _Requested | None = None
+        self._broken = ""
         self._owed: deque[_Requested | None] = deque()
         """For each order that has not been answered yet, who waits for the answer."""
 
@@ -111,6 +112,9 @@ class Spawner:
     def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int, coverage: bool) -> None:
         """Once a job: whom the processes will run, and within what."""
         self._limits, self._uid_base = limits, _usable(uid_base)
+        if self._spare is not None:
+            self._discard(self._spare)
+            self._spare = None
         self._send(orders.Prepare(files, entry, coverage))
 
     def compile(self) -> None:
@@ -125,7 +129,11 @@ class Spawner:
             requested = None
         requested = requested or self._request(wish)
         pid = self._reply_to(requested).pid
-        hello, visible = self._hello(requested.channel, pid)
+        try:
+            hello, visible = self._hello(requested.channel, pid)
+        except Inconclusive:
+            self.destroy(Spawned(pid, 0, requested.channel, requested.output, requested.dumps, ()))
+            raise
         return Spawned(pid, visible, requested.channel, requested.output, requested.dumps, tuple(hello.protections))
 
     def start_ahead(self, wish: Wish) -> None:
@@ -167,6 +175,9 @@ class Spawner:
 
     def _request(self, wish: Wish) -> _Requested:
         """Order a process without waiting for it."""
+        if self._broken:
+            # Something of an earlier process may still be there: nothing may be graded beside it.
+            raise Inconclusive(f"a student process could not be ended: {self._broken}")
         channel, theirs = socket.socketpair()
         output, output_end = os.pipe()
         dumps, dumps_end = os.pipe()
@@ -213,6 +224,8 @@ class Spawner:
     def _reply_to(self, waiting: _Requested) -> orders.Reply:
         while waiting.reply is None:
             self._receive()
+        if waiting.reply.failure:
+            raise Inconclusive(f"a student process could not be started or ended: {waiting.reply.failure}")
         return waiting.reply
 
     def _receive(self) -> None:
@@ -221,11 +234,11 @@ class Spawner:
             reply = orders.receive_reply(self._connection)
         except (EOFError, OSError) as error:
             raise Inconclusive(f"the zygote ended unexpectedly ({type(error).__name__})") from error
-        if reply.failure:
-            raise Inconclusive(f"a student process could not be started or ended: {reply.failure}")
         waiting = self._owed.popleft()
         if waiting is not None:
             waiting.reply = reply
+        elif reply.failure:
+            self._broken = reply.failure
 
     def _hello(self, channel: socket.socket, pid: int) -> tuple[Hello, int]:
         """The first frame, written before any student code ran; the kernel says which process wrote it."""

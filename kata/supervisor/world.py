@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, Literal
 
 from kata.exercise import Limits
-from kata.report.model import Dependability, Line
+from kata.report.model import Dependability, Failure, Line
 from kata.supervisor import proxies
 from kata.supervisor.failures import CheckFailed, ProcessFailed, failed
 from kata.supervisor.node import Guard, Node
@@ -28,6 +28,7 @@ from kata.supervisor.transcript import Entry, lines_of
 from kata.wire import (
     Answer,
     Ask,
+    Cancel,
     Done,
     Failed,
     Handle,
@@ -44,9 +45,12 @@ from kata.wire import (
 PATIENCE_SECONDS = 3_600
 """Virtual time after which a call that is still unanswered counts as lost, though timers go on for ever."""
 
-EVENTS_MAX = 200_000
+STEPS_MAX = 400_000
 """Steps of one run, a guard against fakes and submissions that keep each other busy for ever."""
 
+
+ARGUMENTS_MAX = 8
+"""Of what the submission asks, so many arguments stand in the transcript: it chooses how many there are."""
 
 RUNS_TRACED = 4
 """Runs of a check whose lines are counted."""
@@ -177,7 +181,7 @@ class World:
         self._queue: list[tuple[int, float, int, Callable[[], None]]] = []
         self._bulk = False
         self._serial = 0
-        self._events = 0
+        self._steps = 0
         self._asked: Counter[str] = Counter()
         self._names: Counter[str] = Counter()
 
@@ -187,9 +191,12 @@ class World:
 
     def _collect(self, lines: list[Lines]) -> None:
         for file in lines:
+            if file.file not in self._submission:
+                continue  # a process may say what it likes
             self.executed.setdefault(file.file, set()).update(file.executed)
             if file.statements:
-                self.statements[file.file] = tuple(file.statements)
+                length = self._submission[file.file].count(b"\n") + 1
+                self.statements[file.file] = tuple(line for line in file.statements if 0 < line <= length)
 
     # ------------------------------------------------------------ what graders use
 
@@ -248,12 +255,22 @@ class World:
 
         StudentError when the import raises, ProcessFailed when it does not end.
         """
+        if self._guard.check_is_over(self._cpu_seconds()):
+            raise ProcessFailed(
+                Failure(
+                    kind="time-out",
+                    message=f"This check's processes have used up their time ({self._limits.check_seconds:g} s of CPU).",
+                    advice="Look for work that grows much faster than its input.",
+                )
+            )
         spawned = self._spawner.spawn(self._wish())
         node = Node(self._spawner, spawned, name, self._guard, self._keep_output, self.source_line)
         self.nodes.append(node)
         load = self.calls[0] = proxies.Call(self, node, "importing the submission", None)
         self._hear(node, node.first_turn())
-        names: list[str] = load.result()
+        names = load.result()
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise node.broken("something else than the names that it defines")
         # The next run begins as this one did; who needs another process in mid-run waits for it.
         self._spawner.start_ahead(Wish(self._is_traced(ahead=1), self._monotonic_base_ns, self._wall_base_ns))
         return node, names
@@ -285,6 +302,15 @@ class World:
             raise failed("exit", f"{call.doing()}: the submission's process is gone.", advice="Look at what ended it.")
         self.calls[call.number] = call
         call.node.mail.append(message)
+        if call.cancelled:
+            call.node.mail.append(Cancel(call.number))
+
+    def cancel(self, call: proxies.Call) -> None:
+        """Have the call's task cancelled; a call that has not begun yet is cancelled as it begins."""
+        self.note(f"{call.doing()} is cancelled")
+        call.cancelled = True
+        if call.number in self.calls:
+            call.node.mail.append(Cancel(call.number))
 
     def _ended(self, call: proxies.Call) -> None:
         call.answered_ns = self.now_ns
@@ -301,6 +327,15 @@ class World:
         if call.answered_ns > call.entry.at_ns:
             notes.append(f"after {(call.answered_ns - call.entry.at_ns) / 1e9:g} s")
         call.entry.note = ", ".join(notes)
+
+    @property
+    def spent_seconds(self) -> float:
+        """CPU time of this check's processes, once it has ended."""
+        return self._guard.spent
+
+    def lose_patience(self) -> None:
+        """A process was stuck: give later ones less time."""
+        self._guard.lose_patience()
 
     def remember(self, results: list[Any], calls: list[proxies.Call]) -> None:
         """These calls gave these results: an assertion about the list is one about its calls."""
@@ -323,19 +358,25 @@ class World:
             moment = self._next_moment()
             if moment is None or (until_ns is not None and moment > until_ns):
                 return
-            self._count_event()
+            self._count_step()
             self.now_ns = max(self.now_ns, moment)
             self._happen()
             self._flush()
 
-    def _count_event(self) -> None:
-        self._events += 1
-        if self._events > EVENTS_MAX or (self._events % 256 == 0 and self._guard.check_is_over()):
-            raise failed(
-                "time-out",
-                f"After {self._events:,} steps the submission is still busy, and nothing was answered.",
-                advice="Look for a loop that asks or sleeps again and again without ever getting further.",
+    def _count_step(self) -> None:
+        """A guard against what is always short of work: no single turn of it is too long."""
+        self._steps += 1
+        if self._steps > STEPS_MAX or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
+            raise ProcessFailed(
+                Failure(
+                    kind="time-out",
+                    message=f"After {self._steps:,} steps the submission is still busy, and nothing was answered.",
+                    advice="Look for a loop that asks or sleeps again and again without ever getting further.",
+                )
             )
+
+    def _cpu_seconds(self) -> float:
+        return sum(node.cpu_seconds_or_none() or 0.0 for node in self.nodes if node.alive)
 
     def wait_for(self, calls: list[proxies.Call]) -> None:
         """Until all of them are answered; a CheckFailed that names one that never will be."""
@@ -346,7 +387,9 @@ class World:
                 raise self._lost(call, until)
 
     def advance(self, nanoseconds: int) -> None:
-        """Let that much time pass."""
+        """Let that much time pass. ValueError when it is negative."""
+        if nanoseconds < 0:
+            raise ValueError("virtual time can't go back; `clock.step_wall` sets the wall clock")
         target = self.now_ns + nanoseconds
         self.run(lambda: False, target)
         self.now_ns = target
@@ -361,7 +404,14 @@ class World:
             self._turn(ready[0] if len(ready) == 1 else self.random.choice(ready))
 
     def _turn(self, node: Node) -> None:
-        self._hear(node, node.take_turn(self._monotonic_ns(), self._wall_ns()))
+        try:
+            self._count_step()
+            self._hear(node, node.take_turn(self._monotonic_ns(), self._wall_ns()))
+        except ProcessFailed:
+            for call in self.calls.values():
+                if call.node is node and call.entry is not None:
+                    call.entry.result, call.entry.expected = "no answer", "an answer"
+            raise
 
     def _hear(self, node: Node, said: list[Any]) -> None:
         for message in said:
@@ -545,4 +595,6 @@ class World:
 
 
 def _arguments(args: list[Any], kwargs: dict[str, Any]) -> str:
-    return ", ".join([shown(arg) for arg in args] + [f"{name}={shown(value)}" for name, value in kwargs.items()])
+    some = [shown(arg) for arg in args[:ARGUMENTS_MAX]]
+    some += [f"{name[:40]}={shown(value)}" for name, value in list(kwargs.items())[:ARGUMENTS_MAX]]
+    return ", ".join(some if len(some) == len(args) + len(kwargs) else [*some, "…"])
