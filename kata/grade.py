@@ -85,7 +85,7 @@ def grade(
             frame(msgspec.msgpack.encode(_job(exercise, submission, wanted, seed, coverage)), JOB_BYTES_MAX)
         )
         stream.run(deadline=ready_at + exercise.limits.run_seconds + SPARE_SECONDS)
-    except (SandboxFailure, WireError, EOFError, TimeoutError, msgspec.MsgspecError) as error:
+    except (SandboxFailure, WireError, EOFError, TimeoutError) as error:
         stream.problem = stream.problem or _broken_off(error)
     finally:
         ending = connection.close()
@@ -192,7 +192,10 @@ class EventStream:
 
     def _next(self) -> Event:
         payload = read_frame(self._read_exactly, EVENT_BYTES_MAX)
-        numbered = msgspec.msgpack.decode(payload, type=Numbered)
+        try:
+            numbered = msgspec.msgpack.decode(payload, type=Numbered)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise WireError(f"a malformed event, {type(error).__name__}") from None
         if numbered.number != self._number:
             raise WireError(f"event {numbered.number} came where {self._number} was due")
         self._number += 1

@@ -20,7 +20,11 @@ from toy import TOY
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = (ROOT / "solutions/15-caching/cache_aside.py").read_text("utf-8")
 COUNTER = (TOY / "solutions/01-toy/counter.py").read_text("utf-8")
-IN_GET = "        entry = self._entries.get(key)\n        if entry is not None:\n            self._entries.move_to_end(key)\n"
+IN_GET = """\
+        entry = self._entries.get(key)
+        if entry is not None:
+            self._entries.move_to_end(key)
+"""
 IN_ADD = "        if amount < 0:\n"
 SHORT_LIMITS = "\n[limits]\ncheck_seconds = 2\ncall_seconds = 0.5\nrun_seconds = 30\n"
 
@@ -71,7 +75,7 @@ NOT_LOADED = {
     "not UTF-8": Bad(
         REFERENCE.replace("beside", "près de").encode("latin-1"), "can't be imported: SyntaxError.*utf-8", "UTF-8"
     ),
-    "null bytes": Bad(REFERENCE + "\0", "can't be imported: SyntaxError.*null bytes", "can't read the file"),
+    "null bytes": Bad(REFERENCE + "\0", "can't be imported: .*null bytes", "can't read the file"),
     "raises at import": Bad(f"{REFERENCE}\nCacheAside()\n", "can't be imported: TypeError", "must only define"),
     "recurses at import": Bad("def f():\n    return f()\n\n\nf()\n", "RecursionError", "must only define"),
     "sys.exit at import": Bad("import sys\n\nsys.exit('bye')\n", "SystemExit: bye", "must only define"),

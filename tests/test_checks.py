@@ -137,7 +137,9 @@ def test_an_example_that_cannot_be_judged_ends_the_property(world_of):
         property_of(world_of(""))
 
 
-def test_check_marks_the_requirement():
+def test_check_marks_the_requirement(request):
+    request.config.addinivalue_line("markers", "kata_check(requirement, coverage): as the plugin adds it")
+
     @check("lru", coverage=False)
     def test():
         """One."""
@@ -415,6 +417,20 @@ def test_faults_hold_for_their_keys_and_their_block(stored):
     texts = [line.text for line in world.lines()[0] if line.kind == "fault"]
     assert texts[:4] == ["store is down", "store is up again", "store is down for 'ada'", "store is up again"]
     assert "store is slow: 2 s a call for 'bob'" in texts
+
+
+def test_a_store_knows_what_it_held(stored):
+    world, store, _ = stored
+    world.clock.advance(10)
+    store["ada"] = b"v2"
+    world.clock.advance(10)
+    del store["ada"]
+    assert store.held_since("ada", 0) == [None, b"v1", b"v2", None]
+    assert store.held_since("ada", 15) == [b"v2", None]
+    assert store.held_since("ada", 30) == [None]
+    assert store.held_since("bob", 5) == [None]
+    with pytest.raises(KeyError):
+        del store["bob"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every exercise proves itself: the stub loses, all right submissions earn everything, each wrong one loses what it names."""
+"""Every exercise proves itself: the stub loses, right submissions earn everything, wrong ones lose what they name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEED = 20_261
 
 def prove(exercise_id: str, launcher) -> None:
     [report] = check_exercises([Catalog().get(exercise_id)], launcher, seeds=1, first_seed=SEED, jobs=2)
-    faults = [f"{finding.file}: {finding.message} {finding.remedy}" for finding in report.findings if finding.is_error]
+    faults = [f"{f.place}: {f.message} {f.remedy}" for f in report.findings if f.severity != "warning"]
     assert not faults, f"from seed {SEED}:\n" + "\n".join(faults)
 
 

@@ -103,12 +103,16 @@ def test_a_run_that_could_not_be_graded_says_why_before_all_else() -> None:
 
 
 def test_a_failure_that_was_shown_is_not_shown_at_length_again() -> None:
-    again = reports.STALE.__class__(
-        id="other", text="Another sentence.", outcome="unmet", failure=reports.STALE.failure
-    )
+    again = msgspec.structs.replace(reports.STALE, id="other", text="Another sentence.")
     report = reports.Builder().add("fresh", "correctness", "Fresh.", reports.STALE, again).report()
     assert shown(report).count("Look next") == 1
     assert "as above" in shown(report)
+
+
+def test_a_wrong_answer_that_came_about_differently_is_shown_in_full() -> None:
+    again = msgspec.structs.replace(reports.STALE, id="other", transcript=reports.STALE.transcript[1:])
+    report = reports.Builder().add("fresh", "correctness", "Fresh.", reports.STALE, again).report()
+    assert "as above" not in shown(report)
 
 
 def test_without_colours_the_same_characters_are_shown() -> None:

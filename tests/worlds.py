@@ -1,15 +1,17 @@
 """Worlds for tests: a real zygote, real student processes in `plain` mode, and a submission given as source.
 
-    def test_something(world_of):
-        world = world_of('''
-            def double(number):
-                return 2 * number
-        ''')
-        assert world.student().double(4) == 8
+def test_something(world_of):
+    world = world_of('''
+        def double(number):
+            return 2 * number
+    ''')
+    assert world.student().double(4) == 8
 """
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -20,7 +22,7 @@ import pytest
 from kata.exercise import Limits
 from kata.grading import remote
 from kata.grading.fakes import pause, refuse
-from kata.supervisor.spawner import Spawner
+from kata.supervisor.spawner import Spawned, Spawner
 from kata.supervisor.world import World
 
 ENTRY = "answer.py"
@@ -106,3 +108,23 @@ def folder_of(root: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text), encoding="utf-8")
     return root
+
+
+class GentleSpawner(Spawner):
+    """Lets a process end by itself when its channel closes, and so lets coverage keep what was run in it."""
+
+    def _command(self, descriptor: int) -> tuple[list[str], dict[str, str]]:
+        command, environment = super()._command(descriptor)
+        measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")}
+        return command, environment | measured
+
+    @staticmethod
+    def _disconnect(spawned: Spawned) -> None:
+        try:
+            ended = os.pidfd_open(spawned.pid)
+        except ProcessLookupError:
+            Spawner._disconnect(spawned)
+            return
+        Spawner._disconnect(spawned)
+        select.select([ended], [], [], 10)
+        os.close(ended)

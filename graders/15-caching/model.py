@@ -1,4 +1,4 @@
-"""The operations that properties are played with, and the two models that they are checked against."""
+"""The operations that properties are played with, and the model that one is checked against."""
 
 from collections import OrderedDict
 from itertools import count
@@ -17,7 +17,7 @@ def operations(verbs, keys, waits, length=9):
     return st.lists(step, min_size=length, max_size=length)
 
 
-def overlap(cache, store, clock, history, steps):
+def overlap(cache, store, clock, steps):
     """Begin one operation after another without waiting for any; the gets, as `(key, when it began, call)`.
 
     A load takes 5 s and a write 1 s, so that either may overtake the other. Ends when all of them have.
@@ -25,7 +25,7 @@ def overlap(cache, store, clock, history, steps):
     gets, others, versions = [], [], count(2)
     with store.slow(seconds=1):
         for seconds, verb, key in steps:
-            history.follow(seconds)
+            clock.advance(seconds)
             match verb:
                 case "get":
                     with store.slow(seconds=4):
@@ -35,41 +35,9 @@ def overlap(cache, store, clock, history, steps):
                     others.append(cache.put.start(key, b"v%d" % next(versions)))
                 case "change":
                     store[key] = b"v%d" % next(versions)
-                    history.observe()
                     others.append(cache.invalidate.start(key))
-        calls = others + [get for _, _, get in gets]
-        for _ in range(6 + 2 * len(others)):
-            if not all(call.done for call in calls):
-                history.follow(seconds=1)
-    settle(calls)
+        settle(others + [get for _, _, get in gets])
     return gets
-
-
-class History:
-    """What a store has held for each key, and when each value was replaced."""
-
-    def __init__(self, store, clock, keys=("ada", "bob")):
-        self._store, self._clock = store, clock
-        self._now = {key: store[key] for key in keys}
-        self._replaced = {key: [] for key in keys}
-
-    def observe(self):
-        """Note what changed in the store since the last look, as of now."""
-        for key, old in self._now.items():
-            if self._store[key] != old:
-                self._replaced[key].append((old, self._clock.now))
-                self._now[key] = self._store[key]
-
-    def follow(self, seconds):
-        """Let time pass in whole seconds, and note what changes."""
-        for _ in range(seconds):
-            self._clock.advance(1)
-            self.observe()
-
-    def held_since(self, key, moment):
-        """The values that the store held for `key` at any time after `moment`, in that order."""
-        self.observe()
-        return [value for value, gone in self._replaced[key] if gone > moment] + [self._now[key]]
 
 
 class LeastRecentlyUsed:

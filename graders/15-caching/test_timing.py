@@ -41,6 +41,21 @@ def test_an_expired_key_is_loaded_once(new_cache, store, clock):
 
 
 @check("single-flight")
+def test_a_reload_is_shared_when_its_old_value_has_gone(new_cache, store, clock):
+    """A get joins the reload of its key also when the old value was evicted meanwhile."""
+    cache = new_cache(capacity=1)
+    cache.get("ada")
+    clock.advance(50)
+    with store.slow(seconds=5, keys={"ada"}):
+        calls = [cache.get.start("ada")]
+        clock.advance(1)
+        cache.get("bob")
+        calls.append(cache.get.start("ada"))
+        assert together(calls) == [b"v1"] * 2, "the two answers"
+    assert store.reads == ["ada", "ada", "bob"], "the reads of the store"
+
+
+@check("single-flight")
 def test_a_missing_key_is_looked_up_once(cache, store):
     """Concurrent gets of a key that the store doesn't have cost one read."""
     with store.slow(seconds=2):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from kata.authoring.packages import with_packages
 from kata.authoring.papers import submissions_in
 from kata.errors import UsageError
 from kata.exercise import Exercise
@@ -103,7 +104,7 @@ def _again(trial: Trial, launcher: Launcher) -> Trial:
 
 
 def _read(subject: Subject) -> Submission:
-    return read_submission(subject.path, subject.exercise.file)
+    return with_packages(read_submission(subject.path, subject.exercise.file))
 
 
 def _inconclusive(trial: Trial) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar, overload
 
@@ -79,6 +80,8 @@ class Store:
         """The keys that were read, in the order of asking, also where it failed."""
         self.writes: list[tuple[str, bytes]] = []
         """What was asked to be written, likewise."""
+        self._history: defaultdict[str, list[tuple[float, bytes | None]]] = defaultdict(list)
+        """Of each key, when (virtual seconds) it came to hold what."""
         world.expose(self, name)
 
     # ------------------------------------------------------------ what the student calls
@@ -100,13 +103,13 @@ class Store:
             refuse(TypeError(f"{self._name}.write takes bytes as its value, not {type(value).__name__}"))
         self.writes.append((key, value))
         await self._disturb(key)
-        self._data[key] = value
+        self._hold(key, value)
 
     # ------------------------------------------------------------ what the grader does
 
     def __setitem__(self, key: str, value: bytes) -> None:
         """Somebody else writes to the store, behind the submission's back."""
-        self._data[key] = value
+        self._hold(key, value)
         self._world.note(f"{self._name} holds {key!r} = {value!r}")
 
     def __getitem__(self, key: str) -> bytes:
@@ -117,8 +120,21 @@ class Store:
 
     def __delitem__(self, key: str) -> None:
         """Somebody else deletes the key."""
-        del self._data[key]
+        self._hold(key, None)
         self._world.note(f"{self._name} no longer holds {key!r}")
+
+    def held_since(self, key: str, moment: float) -> list[bytes | None]:
+        """All that was held under `key` at some time from that virtual second on, however briefly; None: nothing."""
+        changes = [(0.0, None), *self._history[key]]
+        ends = [when for when, _ in changes[1:]] + [float("inf")]
+        return [value for (_, value), end in zip(changes, ends, strict=True) if end >= moment]
+
+    def _hold(self, key: str, value: bytes | None) -> None:
+        self._history[key].append((self._world.clock.now, value))
+        if value is None:
+            del self._data[key]
+        else:
+            self._data[key] = value
 
     def forget(self) -> None:
         """Empty `reads` and `writes`: what is counted begins here."""

@@ -54,10 +54,11 @@ def explain_check(check: CheckResult) -> Iterator[RenderableType]:
         yield Text(words.SKIPPED, "dim")
     if check.failure is not None:
         yield from _failure_head(check.failure)
+    told = any(each.expected for each in check.transcript)
+    tail = list(_failure_tail(check.failure, in_transcript=told)) if check.failure is not None else []
     if check.transcript:
-        yield Padding(Transcript(check), (1, 0, 1, 0))
-    if check.failure is not None:
-        yield from _failure_tail(check.failure, in_transcript=any(each.expected for each in check.transcript))
+        yield Padding(Transcript(check), (1, 0, 1 if tail or check.output else 0, 0))
+    yield from tail
     if check.output:
         yield from _output(check.output, cut=check.output_cut)
 

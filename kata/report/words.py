@@ -23,6 +23,9 @@ PRACTICE = "practice only"
 INCONCLUSIVE = "This is not your fault: it could not be judged. Run it again."
 SKIPPED = "Not judged: something that it needs is not met yet."
 
+_ONE_CAUSE = {"exception", "exit", "time-out", "load", "our-fault"}
+"""Kinds of failure that are about a place in the submission, whatever led there."""
+
 BLOCK_CHARS = 60
 """Expected and got values longer than this are shown one below the other."""
 
@@ -105,8 +108,13 @@ def needs_values(failure: Failure, *, in_transcript: bool) -> bool:
 
 
 def same_failure(one: CheckResult, other: CheckResult) -> bool:
-    """Whether two checks failed alike, so that a short face need say it once."""
-    return one.failure is not None and one.failure == other.failure
+    """Whether two checks failed alike, so that a short face need say it once.
+
+    A wrong answer alone says little: there, what led to it must be the same as well.
+    """
+    if one.failure is None or one.failure != other.failure:
+        return False
+    return one.failure.kind in _ONE_CAUSE or one.transcript == other.transcript
 
 
 def availability(it: Dependability) -> str:

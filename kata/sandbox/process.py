@@ -22,6 +22,9 @@ from kata.sandbox import Offer
 
 _PREFIX = "kata-run-"
 _ERRORS_SHOWN = 4_000
+_NOT_PASSED_ON = ("PYTHON", "PYTEST", "COV_")
+"""Of the environment. COVERAGE_PROCESS_CONFIG is: our own tests measure the supervisor by it. A zygote, and so student
+code, has an environment of its own in any case."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,7 @@ class ChildConnection:
         self._ending: ChildEnding | None = None
         self._errors = (self._scratch / "errors").open("w+b")
         package = str(Path(__file__).resolve().parents[2])
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "COV"))
-        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
         environment["PYTHONPATH"] = package
         try:
             self._process = subprocess.Popen(

@@ -43,7 +43,8 @@ _END_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.1
 _BLOCKED_SECONDS = 2.0
 _WALL_FACTOR = 6
-_IMPATIENT_SECONDS = 1.0
+_IMPATIENT_SHARE = 0.3
+_RUN_SPARE_SECONDS = 8.0
 _DUMP_LINE = re.compile(
     rb'^  File "[^"\n]*/submission/([^"\n]{1,200})", line (\d{1,7}) in ([^\n]{1,200})$', re.MULTILINE
 )
@@ -57,12 +58,15 @@ class Guard:
 
     A turn is over its limit when it has used `call_seconds` of CPU, or when it is blocked for good: it neither runs nor
     uses any CPU. A check is over its own when its processes together have used `check_seconds`. Wall time is the last
-    resort, many times as long. Once something was stuck, later turns have less, so that the whole run still ends.
+    resort, many times as long. Once something was stuck, later turns and checks have less, so that the whole run
+    still ends.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._call_seconds = limits.call_seconds
+        self._check_seconds = limits.check_seconds
+        self._run_ends_at = time.monotonic() + limits.run_seconds + _RUN_SPARE_SECONDS
         self._spent = 0.0
         self._check_began = self._turn_began = self._moved_at = time.monotonic()
         self._turn_cpu = self._seen_cpu = 0.0
@@ -78,7 +82,12 @@ class Guard:
 
     def lose_patience(self) -> None:
         """Something was stuck: the same is likely to be stuck again, in every check."""
-        self._call_seconds = min(self._call_seconds, _IMPATIENT_SECONDS)
+        self._call_seconds = self._limits.call_seconds * _IMPATIENT_SHARE
+        self._check_seconds = self._limits.check_seconds * _IMPATIENT_SHARE
+
+    def run_is_over(self) -> bool:
+        """Whether the host is about to end the whole run."""
+        return time.monotonic() > self._run_ends_at
 
     def begin_turn(self, cpu: float | None) -> None:
         self._turn_began = self._moved_at = time.monotonic()
@@ -99,12 +108,12 @@ class Guard:
             self._moved_at, self._seen_cpu = now, cpu
         used = cpu - self._turn_cpu
         blocked = now - self._moved_at > min(_BLOCKED_SECONDS, self._call_seconds)
-        return used > self._call_seconds or blocked or self._spent + cpu > self._limits.check_seconds
+        return used > self._call_seconds or blocked or self._spent + cpu > self._check_seconds
 
     def check_is_over(self, cpu: float = 0.0) -> bool:
         """Whether the whole check has taken too long, whoever is to blame; `cpu` is what living processes have used."""
         wall = time.monotonic() - self._check_began
-        return self._spent + cpu > self._limits.check_seconds or wall > self._limits.check_seconds * _WALL_FACTOR
+        return self._spent + cpu > self._check_seconds or wall > self._check_seconds * _WALL_FACTOR
 
 
 class Node:
@@ -289,6 +298,9 @@ class Node:
         self._check()
 
     def _check(self) -> None:
+        if self._guard.run_is_over():
+            self.destroy()
+            raise Inconclusive("the run's time was up")
         if self._guard.is_over(self.cpu_seconds_or_none(), self._is_running()):
             raise self._stuck()
 

@@ -129,10 +129,12 @@ class Grading:
                 return self._result(item, "met", None, begun)
             case CheckFailed(failure=failure):
                 self._world.wrong += 1
-                if failure.kind == "time-out":
+                if failure.kind == "time-out" or self._world.spent_seconds > self._job.limits.call_seconds:
                     self._world.lose_patience()
                     self._wasted_seconds += self._world.spent_seconds
                 return self._result(item, "unmet", failure, begun, error.transcript or transcript)
+            case Inconclusive() if time.monotonic() > self._ends_at:
+                return self._out_of_time(item, begun)
             case Inconclusive():
                 failure = Failure(kind="our-fault", message=f"This could not be judged: {error}.")
             case _:

@@ -51,7 +51,9 @@ def preflight(job: Job, world: World) -> Failure | None:
 
 
 def _import_advice(error: StudentError) -> str:
-    if "SyntaxError" in error.types:
+    if "(unicode error)" in error.message or "UnicodeDecodeError" in error.types:
+        return "Save the file as UTF-8."
+    if "SyntaxError" in error.types or "null bytes" in error.message:
         return "Python can't read the file: look at the line named above, and at the one before it."
     if "ImportError" in error.types:
         return "Only the standard library is there, and the files that you hand in."

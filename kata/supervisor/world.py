@@ -21,7 +21,7 @@ from typing import Any, Literal
 from kata.exercise import Limits
 from kata.report.model import Dependability, Failure, Line
 from kata.supervisor import proxies
-from kata.supervisor.failures import CheckFailed, ProcessFailed, failed
+from kata.supervisor.failures import CheckFailed, Inconclusive, ProcessFailed, failed
 from kata.supervisor.node import Guard, Node
 from kata.supervisor.spawner import Spawner, Wish
 from kata.supervisor.transcript import Entry, lines_of
@@ -146,6 +146,7 @@ class World:
 
     def begin(self, seed: str, coverage: bool) -> None:
         """Start a check: everything fresh, and a real deadline for all of it."""
+        self.end()
         self.random = random.Random(seed)
         self.coverage = coverage
         self._guard.begin_check()
@@ -259,7 +260,7 @@ class World:
             raise ProcessFailed(
                 Failure(
                     kind="time-out",
-                    message=f"This check's processes have used up their time ({self._limits.check_seconds:g} s of CPU).",
+                    message="This check's processes used up their CPU time.",
                     advice="Look for work that grows much faster than its input.",
                 )
             )
@@ -366,6 +367,8 @@ class World:
     def _count_step(self) -> None:
         """A guard against what is always short of work: no single turn of it is too long."""
         self._steps += 1
+        if self._steps % 256 == 0 and self._guard.run_is_over():
+            raise Inconclusive("the run's time was up")
         if self._steps > STEPS_MAX or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
             raise ProcessFailed(
                 Failure(
