@@ -185,14 +185,18 @@ def containers() -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module")
-def impatient_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def impatient_course(tmp_path: Path) -> Callable[[str], Path]:
     """The toy course with short limits, so that what is endless is soon stopped."""
-    root = tmp_path_factory.mktemp("course") / "toy"
-    shutil.copytree(TOY, root)
-    with (root / "exercises/01-toy/exercise.toml").open("a", encoding="utf-8") as file:
-        file.write(SHORT_LIMITS)
-    return root
+
+    def make(limits: str = SHORT_LIMITS) -> Path:
+        root = tmp_path / "course"
+        shutil.copytree(TOY, root)
+        with (root / "exercises/01-toy/exercise.toml").open("a", encoding="utf-8") as file:
+            file.write(limits)
+        return root
+
+    return make
 
 
 def written(folder: Path, name: str, source: str | bytes) -> Path:
@@ -276,13 +280,32 @@ def test_what_breaks_in_a_call_is_told(check, tmp_path: Path, name: str, sandbox
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_never_ends_is_stopped_and_told(
-    check, tmp_path: Path, impatient_course: Path, name: str, sandbox: str
+    check, tmp_path: Path, impatient_course: Callable[[], Path], name: str, sandbox: str
 ) -> None:
     bad = ENDLESS[name]
-    ran = check("01-toy", written(tmp_path, "counter.py", bad.source), sandbox, impatient_course)
+    ran = check("01-toy", written(tmp_path, "counter.py", bad.source), sandbox, impatient_course())
     tells(ran, bad)
     assert ran.report["score"] == 0
     assert ran.report["phases"]["total_seconds"] < 45
+
+
+def test_who_wastes_the_run_s_time_loses_the_rest(check, tmp_path: Path, impatient_course) -> None:
+    course = impatient_course(SHORT_LIMITS.replace("run_seconds = 30", "run_seconds = 0.5"))
+    ran = check("01-toy", written(tmp_path, "counter.py", adding("while True: pass")), "process", course)
+    assert ran.status == 1
+    stopped, skipped, refused = (requirement["checks"][0] for requirement in ran.report["requirements"])
+    assert "was stopped" in stopped["failure"]["message"]
+    assert skipped["outcome"] == "skipped"
+    assert refused["outcome"] == "unmet"
+    assert "time was up" in refused["failure"]["message"]
+
+
+def test_a_run_whose_time_was_up_by_itself_is_inconclusive(check, tmp_path: Path, impatient_course) -> None:
+    course = impatient_course(SHORT_LIMITS.replace("run_seconds = 30", "run_seconds = 0.001"))
+    ran = check("01-toy", written(tmp_path, "counter.py", COUNTER), "process", course)
+    assert ran.status == 3
+    assert ran.report["requirements"][0]["outcome"] == "inconclusive"
+    assert "time was up" in ran.report["requirements"][0]["checks"][0]["failure"]["message"]
 
 
 @pytest.mark.slow

@@ -12,13 +12,11 @@ from collections.abc import Iterator
 import pytest
 from test_guards import (  # noqa: F401
     test_a_large_turn_comes_in_several_frames,
-    test_an_exit_in_a_call_is_an_exception,
     test_answers_that_may_not_cross,
 )
 from test_lockstep import (  # noqa: F401
     test_a_blocking_call_blocks_the_process,
     test_a_submission_that_cannot_be_imported,
-    test_a_wrong_call_of_a_fake_is_an_exception_of_the_submission,
     test_cancel_reaches_the_task,
     test_cancelled_before_it_began,
     test_cancelled_while_the_process_sleeps,

@@ -10,8 +10,10 @@ def test_something(world_of):
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -118,13 +120,10 @@ class GentleSpawner(Spawner):
         measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")}
         return command, environment | measured
 
-    @staticmethod
-    def _disconnect(spawned: Spawned) -> None:
-        try:
+    def destroy(self, spawned: Spawned) -> None:
+        with contextlib.suppress(OSError):
             ended = os.pidfd_open(spawned.pid)
-        except ProcessLookupError:
-            Spawner._disconnect(spawned)
-            return
-        Spawner._disconnect(spawned)
-        select.select([ended], [], [], 10)
-        os.close(ended)
+            spawned.channel.shutdown(socket.SHUT_RDWR)
+            select.select([ended], [], [], 10)
+            os.close(ended)
+        super().destroy(spawned)

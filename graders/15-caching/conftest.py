@@ -57,7 +57,4 @@ def cache_beside(student, store, **options):
 
 
 def filled_store(world):
-    store = Store(world)
-    for key, value in {"ada": b"v1", "bob": b"w1", "cyd": b"x1", "eve": b"z1"}.items():
-        store[key] = value
-    return store
+    return Store(world, {"ada": b"v1", "bob": b"w1", "cyd": b"x1", "eve": b"z1"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar, overload
 
 from kata.supervisor.world import Pause, Refused, World
@@ -71,7 +71,7 @@ class Store:
         with store.failing(times=1): ...       the next call does
     """
 
-    def __init__(self, world: World, name: str = "store") -> None:
+    def __init__(self, world: World, contents: Mapping[str, bytes] | None = None, name: str = "store") -> None:
         self._world = world
         self._name = name
         self._data: dict[str, bytes] = {}
@@ -83,6 +83,10 @@ class Store:
         self._history: defaultdict[str, list[tuple[float, bytes | None]]] = defaultdict(list)
         """Of each key, when (virtual seconds) it came to hold what."""
         world.expose(self, name)
+        for key, value in (contents or {}).items():
+            self._hold(key, value)
+        if contents:
+            world.note(f"{name} holds {', '.join(f'{key!r} = {value!r}' for key, value in contents.items())}")
 
     # ------------------------------------------------------------ what the student calls
 

@@ -95,7 +95,7 @@ class Spawner:
         """For each order that has not been answered yet, who waits for the answer."""
 
     def _command(self, descriptor: int) -> tuple[list[str], dict[str, str]]:
-        arguments = ["-s", "-X", "utf8", "-m", "kata.student.zygote", str(descriptor)]
+        arguments = ["-s", "-P", "-X", "utf8", "-m", "kata.student.zygote", str(descriptor)]
         if self.mode == "namespaces":
             from kata.supervisor.bubblewrap import zygote_command
 
@@ -148,14 +148,15 @@ class Spawner:
 
     def destroy(self, spawned: Spawned) -> None:
         """Have the process killed with all that it started, and its files removed; goes on at once."""
-        self._disconnect(spawned)
+        # First the order: a process whose channel closes ends by itself, and then nobody knows its children.
         self._send(orders.Destroy(spawned.pid))
+        self._disconnect(spawned)
 
     def destroy_and_wait(self, spawned: Spawned) -> int | None:
         """The same, and its wait status once it is done, where one is known."""
-        self._disconnect(spawned)
         waiting = _Requested(Wish(False, 0, 0), spawned.channel, -1, -1)
         self._send(orders.Destroy(spawned.pid), waiting)
+        self._disconnect(spawned)
         return self._reply_to(waiting).status
 
     def close(self) -> None:
