@@ -130,6 +130,7 @@ def check(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Ran]:
         environment["COLUMNS"] = "200"
         target = tmp_path / "report.json"
         command = [sys.executable, "-m", "kata", "check", exercise, str(path), "--sandbox", sandbox, "--seed", "7"]
+        orphans_before = orphans()
         begun = time.monotonic()
         with subprocess.Popen(
             [*command, "--report", f"json={target}"],
@@ -144,6 +145,7 @@ def check(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Ran]:
         ran = Ran(process.returncode, out, err, report, time.monotonic() - begun, process.pid)
         assert "Traceback" not in out + err
         assert left_behind(ran.pid) == []
+        assert orphans() <= orphans_before
         return ran
 
     return run
@@ -164,6 +166,20 @@ def left_behind(pid: int) -> list[str]:
         if mark in words or mark in environment or mark in folder:
             left.append(words)
     return left + [each for each in containers() if each.endswith(f"|{pid}")]
+
+
+def orphans() -> set[tuple[str, str]]:
+    """Pid and command of each process of a run whose parent is gone."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            parent = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if parent == "1" and re.search(r"kata\.(supervisor|student)|\bbwrap\b", words):
+            found.add((entry.name, words))
+    return found
 
 
 def containers() -> list[str]:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.segment import Segment
@@ -188,7 +189,7 @@ def _requirement(
             yield Padding(Group(*_explain_once(requirement, check, seen)), (0, 0, 1, 4))
     commands = [(text.line(requirement.hint), "shows the next hint")] if requirement.hint else []
     commands.append((text.line(words.replay(report, requirement)), "replays this run exactly"))
-    yield Padding(_commands(commands), (0, 0, 0 if last else 1, 2))
+    yield Padding(_Commands(commands), (0, 0, 0 if last else 1, 2))
 
 
 def _explain_once(
@@ -264,13 +265,22 @@ class _Barred:
             yield Segment.line()
 
 
-def _commands(commands: list[tuple[str, str]]) -> RenderableType:
-    grid = Table.grid(padding=(0, 4, 0, 0))
-    grid.add_column(overflow="fold")
-    grid.add_column(overflow="fold", style="dim")
-    for command, what in commands:
-        grid.add_row(Text(command, "bold"), what)
-    return grid
+class _Commands:
+    """Commands with what each is for beside it, or above it where only so a command stays whole, to be copied."""
+
+    def __init__(self, commands: list[tuple[str, str]]) -> None:
+        self.commands = commands
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(cell_len(command) for command, _ in self.commands) + 4
+        beside = width + max(cell_len(what) for _, what in self.commands) <= options.max_width
+        for command, what in self.commands:
+            if beside:
+                padding = " " * (width - cell_len(command))
+                yield Text(command, "bold").append(f"{padding}{what}", "not bold dim")
+            else:
+                yield Text(f"{what}:", "dim")
+                yield Text(f"  {command}", "bold", overflow="fold")
 
 
 def _foot(report: Report) -> RenderableType:

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import enum
 import functools
+import importlib.abc
 import importlib.util
 import inspect
 import linecache
@@ -197,6 +198,7 @@ class Host:
         entry, code = self._submission.entry, self._submission.code
         name = entry.removesuffix(".py")
         sys.path.insert(0, self._folder)
+        sys.meta_path.insert(0, _OwnFilesAlone(self._folder))
         try:
             spec = importlib.util.spec_from_file_location(name, os.path.join(self._folder, entry))
             assert spec is not None
@@ -384,6 +386,23 @@ class Host:
         if known is None:
             known = self._remotes[handle.id] = Remote(self, handle)
         return known
+
+
+class _OwnFilesAlone(importlib.abc.MetaPathFinder):
+    """Refuses what is neither the standard library's nor the submission's own: the same in every sandbox.
+
+    For fairness, not for safety: a package that happens to be installed here would be missing where it is graded.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        top = fullname.partition(".")[0]
+        own = os.path.join(self._folder, top)
+        if top in sys.stdlib_module_names or top in sys.modules or os.path.isdir(own) or os.path.isfile(f"{own}.py"):
+            return
+        raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 def _located(code: CodeType, path: str) -> CodeType:

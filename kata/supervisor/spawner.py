@@ -62,6 +62,8 @@ class _Requested(msgspec.Struct):
     channel: socket.socket
     output: int
     dumps: int
+    ends: bool = False
+    """Its end was ordered."""
     reply: orders.Reply | None = None
 
 
@@ -148,16 +150,17 @@ class Spawner:
 
     def destroy(self, spawned: Spawned) -> None:
         """Have the process killed with all that it started, and its files removed; goes on at once."""
-        # First the order: a process whose channel closes ends by itself, and then nobody knows its children.
-        self._send(orders.Destroy(spawned.pid))
-        self._disconnect(spawned)
+        self._order_end(spawned)
 
     def destroy_and_wait(self, spawned: Spawned) -> int | None:
         """The same, and its wait status once it is done, where one is known."""
-        waiting = _Requested(Wish(False, 0, 0), spawned.channel, -1, -1)
+        return self._reply_to(self._order_end(spawned)).status
+
+    def _order_end(self, spawned: Spawned) -> _Requested:
+        """Its channel closes afterwards: at that it would end by itself, and nobody would know its children."""
+        waiting = _Requested(Wish(False, 0, 0), spawned.channel, spawned.output, spawned.dumps, ends=True)
         self._send(orders.Destroy(spawned.pid), waiting)
-        self._disconnect(spawned)
-        return self._reply_to(waiting).status
+        return waiting
 
     def close(self) -> None:
         """End the zygote, and with it every student process."""
@@ -167,9 +170,13 @@ class Spawner:
         except subprocess.TimeoutExpired:
             self._zygote.kill()
             self._zygote.wait()
+        for waiting in self._owed:
+            if waiting is not None and waiting.ends:
+                self._disconnect(waiting)
+        self._owed.clear()
 
     @staticmethod
-    def _disconnect(spawned: Spawned) -> None:
+    def _disconnect(spawned: _Requested) -> None:
         spawned.channel.close()
         os.close(spawned.output)
         os.close(spawned.dumps)
@@ -238,7 +245,9 @@ class Spawner:
         waiting = self._owed.popleft()
         if waiting is not None:
             waiting.reply = reply
-        elif reply.failure:
+            if waiting.ends:
+                self._disconnect(waiting)
+        if reply.failure and (waiting is None or waiting.ends):
             self._broken = reply.failure
 
     def _hello(self, channel: socket.socket, pid: int) -> tuple[Hello, int]:
