@@ -1,4 +1,6 @@
-"""Loses: full-of-loads. Loads under way stand in the LRU order and are evicted from it, so that their key is loaded again."""
+"""Loses: full-of-loads. Loads under way stand in the LRU order and are evicted from it, so that their key is loaded again.
+May lose: single-flight
+"""
 
 import asyncio
 import time

@@ -1,5 +1,5 @@
 """Loses: full-of-loads. When as many keys are loading as it can hold, it refuses to load another.
-May lose: flat-cost.
+May lose: single-flight, flat-cost.
 """
 
 import asyncio

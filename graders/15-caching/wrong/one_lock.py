@@ -1,5 +1,5 @@
 """Loses: side-by-side, errors, grace. One lock around everything: correct, and as slow as the slowest load.
-May lose: full-of-loads, failed-write.
+May lose: single-flight, full-of-loads, failed-write.
 """
 
 import asyncio
