@@ -121,7 +121,7 @@ class Fields(_Tagged, frozen=True, tag="d"):
 
 
 class Handle(_Tagged, frozen=True, tag="h"):
-    """An object that stays in the process that made it. `remote`: it is the receiver's own, coming back."""
+    """An object that stays in the process that made it. `home`: it is the receiver's own, coming back."""
 
     id: int
     type: Name
