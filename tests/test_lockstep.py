@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from worlds import Probe, times
 
-from kata.grading import StudentError, named, raises, settle, together
+from kata.grading import StudentError, named, raises, remote, settle, together
 from kata.supervisor.failures import CheckFailed, Inconclusive, ProcessFailed
 from kata.wire import Record
 
@@ -625,13 +625,59 @@ def test_a_killed_process_is_gone_and_its_successor_knows_nothing(world_of):
     first = world.student("first")
     first.add(probe, 5)
     first.kill()
-    with pytest.raises(CheckFailed, match="the submission's process is gone") as caught:
+    with pytest.raises(RuntimeError, match="the grader has killed that process"):
         first.add(probe, 1)
-    assert caught.value.failure.kind == "exit"
     assert world.student("second").add(probe, 1) == 1
     assert (1.0, "first is killed", "") in times(world)
     with pytest.raises(Inconclusive), first.cpu():
         pass
+
+
+def test_calls_of_a_killed_process_end(world_of):
+    world = world_of(COUNTER)
+    probe = Probe(world)
+    first, second = world.student("first"), world.student("second")
+    calls = [first.add.start(probe, 1), second.add.start(probe, 1)]
+    world.clock.advance(0.5)
+    calls.append(first.add.start(probe, 2))
+    first.kill()
+    settle(calls)
+    assert [(call.killed, call.done) for call in calls] == [(True, True), (False, True), (True, True)]
+    with pytest.raises(StudentError, match="ProcessKilled: its process was killed"):
+        calls[0].result()
+    assert "no answer: its process was killed" in {line.result for line in world.lines()[0]}
+    first.kill()
+
+
+class Trap:
+    """Kills whoever steps on it."""
+
+    def __init__(self, world):
+        world.expose(self, "trap")
+        self.steps = 0
+
+    @remote
+    def step(self):
+        self.steps += 1
+        if self.steps == 3:
+            self.prey.kill()
+
+
+def test_a_fake_kills_in_the_middle_of_what_is_asked(world_of):
+    world = world_of("""
+        def walk(trap, steps):
+            for _ in range(steps):
+                trap.step()
+            return "through"
+    """)
+    trap = Trap(world)
+    trap.prey = world.student()
+    call = trap.prey.walk.start(trap, 5)
+    settle([call])
+    assert call.killed
+    assert trap.steps == 3
+    trap.prey = world.student()
+    assert trap.prey.walk(trap, 5) == "through"
 
 
 def test_cpu_time_is_read_from_outside(world_of):

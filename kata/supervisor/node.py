@@ -132,6 +132,8 @@ class Node:
         self.mail: list[Mail] = []
         self.state: Idle | Asking | Sleeping = Idle(None)
         self.alive = True
+        self.killed = False
+        """The grader killed it; that is not its fault."""
         self.protections = spawned.protections
         self._spawner = spawner
         self._spawned = spawned

@@ -35,6 +35,8 @@ class Call:
         """The grader waits for it and nothing else: what the submission asks meanwhile is told beside it."""
         self.under_fault = False
         self.cancelled = False
+        self.killed = False
+        """Its process was killed before it had answered."""
         self.done = False
         self.error: StudentError | None = None
         self.value: Any = None
@@ -78,8 +80,19 @@ class Call:
             self.value = wire.Unpacker(lambda handle: self._world.resolve(self.node, handle)).unpack(message.value)
         self.done = True
 
+    def end_killed(self) -> None:
+        """Its process is gone: whoever waits gets a StudentError of the type ProcessKilled."""
+        self.killed = self.done = True
+        self.error = StudentError(wire.error_of(ProcessKilled("its process was killed")), self._text, self.entry)
+        if self.entry is not None:
+            self.entry.result = "no answer: its process was killed"
+
     def __repr__(self) -> str:
         return self._text
+
+
+class ProcessKilled(Exception):
+    """By that name `raises` and `Call.error` tell of a call whose process the grader killed."""
 
 
 class Module:
@@ -101,10 +114,13 @@ class Module:
         usage.seconds = node.cpu_seconds() - begun
 
     def kill(self) -> None:
-        """`kill -9` of the process and all that it started. What it had in memory is gone."""
+        """`kill -9` of the process and all that it started. What it had in memory is gone.
+
+        A fake's method may do it too, in the middle of what the process asked for. Calls that it had not answered end,
+        and are `killed`. The same submission starts again with `world.student()`.
+        """
         world, node = self._kata
-        world.note(f"{node.name or 'the process'} is killed", "fault")
-        node.destroy()
+        world.kill(node)
 
 
 class Usage:

@@ -276,6 +276,17 @@ class World:
         self._spawner.start_ahead(Wish(self._is_traced(ahead=1), self._monotonic_base_ns, self._wall_base_ns))
         return node, names
 
+    def kill(self, node: Node) -> None:
+        """End a process by force. What was called and not answered never will be, and that is no fault of it."""
+        if not node.alive:
+            return
+        self.note(f"{node.name or 'the process'} is killed", "fault")
+        node.killed = True
+        node.destroy()
+        for call in [call for call in self.calls.values() if call.node is node]:
+            del self.calls[call.number]
+            call.end_killed()
+
     def _wish(self) -> Wish:
         return Wish(self._is_traced(), self._monotonic_ns(), self._wall_ns())
 
@@ -293,12 +304,17 @@ class World:
 
     def start(self, call: proxies.Call, message: Any) -> None:
         """Have the call begin now; among all that happens now, in an order drawn from the seed."""
+        if call.node.killed:
+            raise RuntimeError(f"{call.doing()}: the grader has killed that process; `world.student()` starts another")
         if self.faults:
             self.operations += 1
             call.under_fault = True
         self._at(self.now_ns, lambda: self._send(call, message))
 
     def _send(self, call: proxies.Call, message: Any) -> None:
+        if call.node.killed:
+            call.end_killed()
+            return
         if not call.node.alive:
             raise failed("exit", f"{call.doing()}: the submission's process is gone.", advice="Look at what ended it.")
         self.calls[call.number] = call
@@ -418,6 +434,8 @@ class World:
 
     def _hear(self, node: Node, said: list[Any]) -> None:
         for message in said:
+            if node.killed:
+                return
             match message:
                 case Done() | Failed():
                     call = self.calls.pop(message.id, None)
