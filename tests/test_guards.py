@@ -433,7 +433,7 @@ def test_a_process_that_cannot_be_confined_is_our_fault(tmp_path):
 def test_an_order_that_failed_muddles_no_other():
     spawner = Spawner.__new__(Spawner)
     spawner._connection, zygote = socket.socketpair()
-    first, second = (_Requested(Wish(False, 0, 0), spawner._connection, -1, -1) for _ in range(2))
+    first, second = (_Requested(Wish(False, 0, 0, 0), spawner._connection, -1, -1) for _ in range(2))
     spawner._owed = deque([None, first, second])
     for reply in (orders.Reply(), orders.Reply(failure="no more processes"), orders.Reply(pid=7)):
         orders.send(zygote, reply)
@@ -450,7 +450,7 @@ def test_a_zygote_that_is_gone_is_our_fault(tmp_path):
     spawner._zygote.kill()
     spawner._zygote.wait()
     with pytest.raises(Inconclusive, match="the zygote ended unexpectedly"):
-        spawner.spawn(Wish(False, 0, 0))
+        spawner.spawn(Wish(False, 0, 0, 0))
     spawner.close()
 
 

@@ -57,7 +57,7 @@ def test_the_lines_that_ran_are_told(tmp_path):
     source = b"def ran():\n    return 1\ndef never():\n    return 2\n"
     spawner = GentleSpawner("plain", tmp_path)
     try:
-        spawner.prepare({"answer.py": source, "other.py": b"x = 1\n"}, "answer.py", Limits(), 0, True)
+        spawner.prepare({"answer.py": source, "other.py": b"x = 1\n"}, "answer.py", Limits(), 0)
         world = World(spawner, Limits(), 1, {"answer.py": source, "other.py": b"x = 1\n"})
         world.begin("preflight", True)
         world.student()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kata.errors import KataError, SandboxFailure, SandboxUnavailable
+from kata.protocol import FIXED_HASHES
 from kata.report.model import SandboxInfo
 from kata.sandbox import Offer
 
@@ -299,7 +300,13 @@ class DockerLauncher:
             user="0:0",
             working_dir="/",
             hostname="sandbox",
-            environment={"PYTHONPATH": PACKAGES, "HOME": "/grader", "TMPDIR": "/grader", "LANG": "C.UTF-8"},
+            environment={
+                "PYTHONPATH": PACKAGES,
+                "HOME": "/grader",
+                "TMPDIR": "/grader",
+                "LANG": "C.UTF-8",
+                **FIXED_HASHES,
+            },
             labels=owner_labels(),
             # An attached stdin ends with its first client: a host that dies closes the supervisor's stdin.
             stdin_open=True,

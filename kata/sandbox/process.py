@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kata.errors import SandboxFailure, SandboxUnavailable
+from kata.protocol import FIXED_HASHES
 from kata.report.model import SandboxInfo
 from kata.sandbox import Offer
 
@@ -63,7 +64,7 @@ class ChildConnection:
         self._errors = (self._scratch / "errors").open("w+b")
         package = str(Path(__file__).resolve().parents[2])
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
-        environment["PYTHONPATH"] = package
+        environment |= {"PYTHONPATH": package, **FIXED_HASHES}
         try:
             self._process = subprocess.Popen(
                 [

@@ -46,8 +46,11 @@ class LockstepLoop(asyncio.SelectorEventLoop):
     def __init__(self, give_turn: Callable[[float | None], None]) -> None:
         super().__init__(LockstepSelector(give_turn, self.is_busy))
         self._jobs = 0
-        # os.cpu_count() would tell the machine's size, and may exceed the limit on threads.
-        self.set_default_executor(ThreadPoolExecutor(max_workers=8))
+        self._has_executor = False
+
+    def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]
+        self._has_executor = True
+        super().set_default_executor(executor)
 
     def time(self) -> float:
         return clock.monotonic()
@@ -59,6 +62,9 @@ class LockstepLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., Result], *args: Any
     ) -> asyncio.Future[Result]:
+        if executor is None and not self._has_executor:
+            # os.cpu_count() would tell the machine's size, and may exceed the limit on threads.
+            self.set_default_executor(ThreadPoolExecutor(max_workers=8))
         future = super().run_in_executor(executor, func, *args)
         self._jobs += 1
         future.add_done_callback(self._job_ended)

@@ -18,7 +18,6 @@ class Prepare(msgspec.Struct, frozen=True, array_like=True, tag="prepare"):
 
     files: dict[str, bytes]
     entry: str
-    coverage: bool
 
 
 class Spawn(msgspec.Struct, frozen=True, array_like=True, tag="spawn"):
@@ -30,6 +29,8 @@ class Spawn(msgspec.Struct, frozen=True, array_like=True, tag="spawn"):
     monotonic_ns: int
     wall_ns: int
     """What the clocks show while the submission is imported."""
+    random_seed: int
+    """Of the `random` module: what it draws is the same in every run of one seed."""
 
 
 class Compile(msgspec.Struct, frozen=True, array_like=True, tag="compile"):

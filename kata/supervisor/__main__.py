@@ -84,7 +84,7 @@ def _serve(spawner: Spawner, scratch: Path, stream: EventStream) -> None:
     job = msgspec.msgpack.decode(payload, type=Job)
     threading.Thread(target=_end_with_the_host, daemon=True).start()
     begun = time.monotonic()
-    spawner.prepare(job.submission, job.file, job.limits, job.uid_base, job.coverage)
+    spawner.prepare(job.submission, job.file, job.limits, job.uid_base)
     world = World(spawner, job.limits, job.seed, job.submission)
     failure = runner.preflight(job, world)
     output = world.output()

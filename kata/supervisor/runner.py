@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import hypothesis  # noqa: F401 - imported here, so that it is warm before a job is known
 import pytest
+from hypothesis.internal.conjecture import providers
 
-import kata.grading  # noqa: F401 - likewise
+import kata.grading  # noqa: F401 - imported here, so that it is warm before a job is known
 from kata.protocol import Event, Job
 from kata.report.model import Failure
 from kata.supervisor import asserts
@@ -23,6 +23,10 @@ _UNUSED_PLUGINS = (
     "pastebin", "setuponly", "setupplan", "stepwise", "threadexception", "unraisableexception", "warnings",
 )  # fmt: skip
 """Parts of pytest that a grader has no use for; each would cost start-up time."""
+
+# Hypothesis tries constants that it reads in every module outside site-packages. That takes long, and
+# examples would depend on where kata is installed: the same seed must give the same run.
+vars(providers)["is_local_module_file"] = lambda path: False
 
 
 def preflight(job: Job, world: World) -> Failure | None:

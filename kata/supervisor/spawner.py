@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from kata.exercise import Limits
+from kata.protocol import FIXED_HASHES
 from kata.student import orders
 from kata.student.confine import Confinement
 from kata.supervisor.failures import Inconclusive
@@ -48,11 +49,12 @@ class Spawned(msgspec.Struct, frozen=True):
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What a student process must be like: whether its lines are counted, and what its clocks show at first."""
+    """What a student process must be like: whether its lines are counted, what its clocks show at first, its chance."""
 
     traced: bool
     monotonic_ns: int
     wall_ns: int
+    random_seed: int
 
 
 class _Requested(msgspec.Struct):
@@ -81,7 +83,7 @@ class Spawner:
         command, environment = self._command(theirs.fileno())
         self._zygote = subprocess.Popen(
             command,
-            env=environment,
+            env=environment | FIXED_HASHES,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
@@ -107,17 +109,17 @@ class Spawner:
 
     def probe(self) -> tuple[str, ...]:
         """What confines a student process here. Starts one and ends it, so it also tells that all this works."""
-        spawned = self.spawn(Wish(False, 0, 0))
+        spawned = self.spawn(Wish(False, 0, 0, 0))
         self.destroy(spawned)
         return spawned.protections
 
-    def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int, coverage: bool) -> None:
+    def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int) -> None:
         """Once a job: whom the processes will run, and within what."""
         self._limits, self._uid_base = limits, _usable(uid_base)
         if self._spare is not None:
             self._discard(self._spare)
             self._spare = None
-        self._send(orders.Prepare(files, entry, coverage))
+        self._send(orders.Prepare(files, entry))
 
     def compile(self) -> None:
         """From now on no process compiles the submission: one has imported it, so that is known to do no harm."""
@@ -158,7 +160,7 @@ class Spawner:
 
     def _order_end(self, spawned: Spawned) -> _Requested:
         """Its channel closes afterwards: at that it would end by itself, and nobody would know its children."""
-        waiting = _Requested(Wish(False, 0, 0), spawned.channel, spawned.output, spawned.dumps, ends=True)
+        waiting = _Requested(Wish(False, 0, 0, 0), spawned.channel, spawned.output, spawned.dumps, ends=True)
         self._send(orders.Destroy(spawned.pid), waiting)
         return waiting
 
@@ -195,7 +197,7 @@ class Spawner:
             os.set_blocking(descriptor, False)
         try:
             descriptors = (theirs.fileno(), output_end, dumps_end)
-            order = orders.Spawn(self._confinement(), wish.traced, wish.monotonic_ns, wish.wall_ns)
+            order = orders.Spawn(self._confinement(), **msgspec.structs.asdict(wish))
             requested = _Requested(wish, channel, output, dumps)
             self._send(order, requested, descriptors)
             return requested

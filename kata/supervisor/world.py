@@ -130,6 +130,7 @@ class World:
         self.coverage = False
         self.executed: dict[str, set[int]] = {}
         self.statements: dict[str, tuple[int, ...]] = {}
+        self._all_executed = False
         self.operations = self.answered = self.answers = self.wrong = 0
         self._guard = Guard(limits)
         self.runs = 0
@@ -187,8 +188,13 @@ class World:
         self._names: Counter[str] = Counter()
 
     def _is_traced(self, ahead: int = 0) -> bool:
-        """Tracing makes a process three times as dear, and later examples of a property run the same lines."""
-        return self.coverage and self.runs + ahead <= RUNS_TRACED
+        """Tracing makes a process dearer: not once all lines were run, nor for a property's later examples."""
+        return self.coverage and self.runs + ahead <= RUNS_TRACED and not self._all_executed
+
+    def _all_lines_ran(self) -> bool:
+        return bool(self.statements) and all(
+            set(lines) <= self.executed.get(file, set()) for file, lines in self.statements.items()
+        )
 
     def _collect(self, lines: list[Lines]) -> None:
         for file in lines:
@@ -198,6 +204,7 @@ class World:
             if file.statements:
                 length = self._submission[file.file].count(b"\n") + 1
                 self.statements[file.file] = tuple(line for line in file.statements if 0 < line <= length)
+        self._all_executed = self._all_lines_ran()
 
     # ------------------------------------------------------------ what graders use
 
@@ -273,7 +280,7 @@ class World:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise node.broken("something else than the names that it defines")
         # The next run begins as this one did; who needs another process in mid-run waits for it.
-        self._spawner.start_ahead(Wish(self._is_traced(ahead=1), self._monotonic_base_ns, self._wall_base_ns))
+        self._spawner.start_ahead(self._first_wish_of_a_run())
         return node, names
 
     def kill(self, node: Node) -> None:
@@ -288,7 +295,15 @@ class World:
             call.end_killed()
 
     def _wish(self) -> Wish:
-        return Wish(self._is_traced(), self._monotonic_ns(), self._wall_ns())
+        return Wish(self._is_traced(), self._monotonic_ns(), self._wall_ns(), self._random_seed(len(self.nodes)))
+
+    def _first_wish_of_a_run(self) -> Wish:
+        traced = self._is_traced(ahead=1)
+        return Wish(traced, self._monotonic_base_ns, self._wall_base_ns, self._random_seed(0))
+
+    def _random_seed(self, process: int) -> int:
+        """Of a run's n-th process: what it draws is the same whenever the run's seed is, and no two draw the same."""
+        return random.Random(f"{self.seed}:process {process}").getrandbits(64)
 
     def source_line(self, file: str, line: int) -> str:
         """That line of the submission, without its indentation; empty when there is none."""

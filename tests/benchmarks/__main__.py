@@ -161,7 +161,7 @@ def _in_world(files: dict[str, bytes], measure: Callable[[World], float]) -> flo
         spawner = Spawner("plain", Path(scratch))
         try:
             limits = Limits(check_seconds=120, call_seconds=60)
-            spawner.prepare(files, next(iter(files)), limits, 0, coverage=False)
+            spawner.prepare(files, next(iter(files)), limits, 0)
             world = World(spawner, limits, 1, files)
             world.begin("benchmark", coverage=False)
             result = measure(world)
