@@ -120,6 +120,8 @@ def _refuse_unreadable(request: Request) -> None:
 def _check_once(request: Request, launcher: Launcher) -> int:
     connection = launcher.start()
     try:
+        import kata.report.terminal  # noqa: F401 - while the sandbox is starting
+
         report = grade_once(request, launcher, connection)
     finally:
         connection.close()

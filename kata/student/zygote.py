@@ -18,7 +18,7 @@ import socket
 import sys
 from types import CodeType
 
-from kata.student import clock, confine, host, orders
+from kata.student import clock, confine, host, loop, orders
 from kata.student.coverage import Tracer
 
 _BYTES_OVERHEAD = 33
@@ -125,6 +125,7 @@ def main() -> None:
     confine.prepare()
     clock.freeze()
     zygote = Zygote(connection)
+    loop.warm_up()
     settle()
     zygote.serve()
 

@@ -6,6 +6,7 @@ python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import os
 import sys
@@ -79,6 +80,7 @@ def main() -> None:
 def _serve(spawner: Spawner, scratch: Path, stream: EventStream) -> None:
     from kata.supervisor import runner  # imports pytest and Hypothesis while the zygote is starting
 
+    gc.freeze()  # what was imported stays: no collection needs to look at it
     stream.emit(Ready(version=__version__, python=sys.version.split()[0], protections=spawner.probe()))
     payload = read_frame(_read_stdin, JOB_BYTES_MAX)
     job = msgspec.msgpack.decode(payload, type=Job)
