@@ -488,7 +488,7 @@ Grade = Callable[..., Report]
 def really(tmp_path: Path) -> Grade:
     """Grades a submission with a grader of its own, in a supervisor that is a child process."""
 
-    def really(source: str, grader: str = GRADER, **options: Any) -> Report:
+    def really(source: str, grader: str = GRADER, lanes: int = 1, **options: Any) -> Report:
         root = folder_of(
             tmp_path,
             {
@@ -502,7 +502,9 @@ def really(tmp_path: Path) -> Grade:
         )
         exercise = msgspec.structs.replace(Catalog(root).get("01-count"), limits=Limits(call_seconds=0.3))
         files = {"counter.py": (root / "mine/counter.py").read_bytes()}
-        return grade(exercise, Submission("mine", files), ProcessLauncher(), seed=3, **options)
+        launcher = ProcessLauncher()
+        connection = launcher.start(lanes)
+        return grade(exercise, Submission("mine", files), launcher, seed=3, connection=connection, **options)
 
     return really
 
@@ -524,10 +526,41 @@ def test_a_right_submission_really(really):
     assert checks[2].virtual_seconds == 86_400
 
 
-def test_a_run_repeats_itself_exactly(really):
-    def told(report):
-        return [msgspec.structs.replace(check, seconds=0.0) for r in report.requirements for check in r.checks]
+def told(report: Report) -> list[Any]:
+    """All that its checks say, but for how long they took."""
+    return [msgspec.structs.replace(check, seconds=0.0) for r in report.requirements for check in r.checks]
 
+
+@pytest.mark.parametrize("source", [RIGHT, RIGHT.replace("+= number", "+= min(number, 5)"), RIGHT.replace("def add", "def no")])
+def test_checks_side_by_side_say_what_they_say_in_a_row(really, source):
+    in_a_row, side_by_side = really(source), really(source, lanes=3)
+    assert told(side_by_side) == told(in_a_row)
+    for part in ("outcome", "score", "problem", "unexecuted", "dependability", "output"):
+        assert getattr(side_by_side, part) == getattr(in_a_row, part)
+    assert side_by_side.problem is None
+
+
+def test_a_lane_that_dies_is_our_fault(really):
+    grader = """
+        import os
+        from kata.grading import check
+
+        @check("counts")
+        def test_counts(student):
+            'It counts.'
+            os._exit(3)
+
+        @check("lasts")
+        def test_lasts(student):
+            'It lasts.'
+    """
+    report = really(RIGHT, grader, lanes=2)
+    assert report.outcome == "inconclusive"
+    assert "The grader broke" in report.problem.message
+    assert "a lane of the grader ended unexpectedly" in report.problem.message + report.problem.got
+
+
+def test_a_run_repeats_itself_exactly(really):
     wrong = RIGHT.replace("self.total += number", "self.total += number if number < 5 else 5")
     first, second = really(wrong, coverage=False), really(wrong, coverage=False)
     assert told(first) == told(second)

@@ -410,7 +410,7 @@ def test_an_argument_that_is_too_large_is_our_own_fault(world_of):
 def test_lines_of_files_that_are_not_the_submissions_are_ignored(world_of):
     world = world_of("x = 1\n")
     world._collect([Lines("answer.py", [1, 77, -3], [1]), Lines("../other.py", [1], [1])])
-    assert (world.statements, world.executed) == ({"answer.py": (1,)}, {"answer.py": {1}})
+    assert (world.tally.statements, world.tally.executed) == ({"answer.py": (1,)}, {"answer.py": {1}})
 
 
 # ---------------------------------------------------------------- our own faults

@@ -804,7 +804,7 @@ def test_calls_under_a_fault_count_for_availability(world_of):
     with world.fault("the sky falls", "the sky is mended"):
         student.works()
         settle([student.fails.start()])
-    counts = world.dependability()
+    counts = world.tally.dependability()
     assert (counts.operations, counts.answered, counts.answers, counts.right) == (2, 1, 3, 3)
     assert [line.kind for line in world.lines()[0]] == ["call", "fault", "call", "call", "fault"]
 

@@ -42,8 +42,8 @@ class ProcessLauncher:
 
     name = "process"
 
-    def start(self) -> ChildConnection:
-        return ChildConnection("plain")
+    def start(self, lanes: int = 1) -> ChildConnection:
+        return ChildConnection("plain", lanes)
 
     def info(self) -> SandboxInfo:
         return SandboxInfo(
@@ -57,7 +57,7 @@ class ProcessLauncher:
 class ChildConnection:
     """A supervisor in a child process, with a private folder that goes when it ends."""
 
-    def __init__(self, spawner: str) -> None:
+    def __init__(self, spawner: str, lanes: int) -> None:
         sweep()
         self._scratch = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_scratch_root()))
         self._ending: ChildEnding | None = None
@@ -78,6 +78,8 @@ class ChildConnection:
                     spawner,
                     "--scratch",
                     str(self._scratch),
+                    "--lanes",
+                    str(lanes),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

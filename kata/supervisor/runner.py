@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from kata.report.model import Failure
 from kata.supervisor import asserts
 from kata.supervisor.failures import CheckFailed, Inconclusive, StudentError
 from kata.supervisor.plugin import Grading
+from kata.supervisor.spawner import Spawner
 from kata.supervisor.world import World
 
 _UNUSED_PLUGINS = (
@@ -77,8 +78,18 @@ def _lacks(job: Job, missing: list[str], names: list[str]) -> Failure:
     )
 
 
-def run_checks(job: Job, world: World, scratch: Path, emit: Callable[[Event], None], log: Callable[[str], None]) -> int:
-    """Run the grader over the submission; how many checks ended. Raises Inconclusive when it can't be collected."""
+def run_checks(
+    job: Job,
+    world: World,
+    spawners: Sequence[Spawner],
+    scratch: Path,
+    emit: Callable[[Event], None],
+    log: Callable[[str], None],
+) -> int:
+    """Run the grader over the submission, as many checks side by side as there are spawners; how many checks ended.
+
+    Raises Inconclusive when the grader can't be collected, or breaks.
+    """
     folder = scratch / "grader"
     folder.mkdir(mode=0o700)
     for name, content in job.grader.items():
@@ -87,7 +98,7 @@ def run_checks(job: Job, world: World, scratch: Path, emit: Callable[[Event], No
         path.write_bytes(content)
     asserts.install(folder)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    grading = Grading(job, world, emit, log)
+    grading = Grading(job, world, spawners, emit, log)
     blocked = [f"-pno:{name}" for name in _UNUSED_PLUGINS]
     options = [f"--rootdir={folder}", f"-c{os.devnull}", "--assert=plain", "-q", *blocked]
     status = pytest.main([str(folder), *options], [grading])

@@ -73,11 +73,13 @@ class Spawner:
     """Starts, kills and cleans up student processes. `scratch` is a private folder, used in `plain`.
 
     The zygote works while the supervisor does: one process is always started ahead, and nobody waits for an end.
+    Of several side by side, each is told which `lane` of how many `lanes` it serves: they share the run's user ids.
     """
 
-    def __init__(self, mode: Mode, scratch: Path) -> None:
+    def __init__(self, mode: Mode, scratch: Path, lane: int = 0, lanes: int = 1) -> None:
         self.mode = mode
-        self._scratch = scratch
+        self._scratch = scratch / f"lane-{lane}"
+        self._slots = range(UIDS // lanes * lane, UIDS // lanes * (lane + 1))
         ours, theirs = socket.socketpair()
         self._connection = ours
         command, environment = self._command(theirs.fileno())
@@ -209,7 +211,7 @@ class Spawner:
     def _confinement(self) -> Confinement:
         self._count += 1
         # A directory and a uid are used again only after all others were: what a kill might have missed is long gone.
-        slot = self._count % UIDS
+        slot = self._slots[self._count % len(self._slots)]
         places = {"uid": f"/work/{slot}", "namespaces": "/work", "plain": str(self._scratch / f"node-{self._count}")}
         return Confinement(
             mode=self.mode,

@@ -19,11 +19,12 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, Literal
 
 from kata.exercise import Limits
-from kata.report.model import Dependability, Failure, Line
+from kata.report.model import Failure, Line
 from kata.supervisor import proxies
 from kata.supervisor.failures import CheckFailed, Inconclusive, ProcessFailed, failed
 from kata.supervisor.node import Guard, Node
 from kata.supervisor.spawner import Spawner, Wish
+from kata.supervisor.tally import Tally
 from kata.supervisor.transcript import Entry, lines_of
 from kata.wire import (
     Answer,
@@ -128,10 +129,8 @@ class World:
         self.now_ns = 0
         self.wall_offset_ns = 0
         self.coverage = False
-        self.executed: dict[str, set[int]] = {}
-        self.statements: dict[str, tuple[int, ...]] = {}
+        self.tally = Tally()
         self._all_executed = False
-        self.operations = self.answered = self.answers = self.wrong = 0
         self._guard = Guard(limits)
         self.runs = 0
         self._output = bytearray()
@@ -142,6 +141,12 @@ class World:
         self._monotonic_base_ns = bases.randrange(1_000, 100_000) * 1_000_000_000
         self._wall_base_ns = bases.randrange(1_750_000_000, 1_900_000_000) * 1_000_000_000
         self._clear()
+
+    def move(self, spawner: Spawner) -> None:
+        """Take student processes from there, and begin a tally of its own: this is a world in another lane now."""
+        self._spawner = spawner
+        known, self.tally = self.tally, Tally()
+        self.tally.statements = known.statements
 
     # ------------------------------------------------------------ a run's beginning and end
 
@@ -166,7 +171,7 @@ class World:
         """Kill every process; learn which lines each had run."""
         for node in self.nodes:
             if self._is_traced():
-                self._collect(node.farewell(not self.statements, self._monotonic_ns(), self._wall_ns()))
+                self._collect(node.farewell(not self.tally.statements, self._monotonic_ns(), self._wall_ns()))
             node.destroy()
 
     def _clear(self) -> None:
@@ -191,20 +196,15 @@ class World:
         """Tracing makes a process dearer: not once all lines were run, nor for a property's later examples."""
         return self.coverage and self.runs + ahead <= RUNS_TRACED and not self._all_executed
 
-    def _all_lines_ran(self) -> bool:
-        return bool(self.statements) and all(
-            set(lines) <= self.executed.get(file, set()) for file, lines in self.statements.items()
-        )
-
     def _collect(self, lines: list[Lines]) -> None:
         for file in lines:
             if file.file not in self._submission:
                 continue  # a process may say what it likes
-            self.executed.setdefault(file.file, set()).update(file.executed)
+            self.tally.executed.setdefault(file.file, set()).update(file.executed)
             if file.statements:
                 length = self._submission[file.file].count(b"\n") + 1
-                self.statements[file.file] = tuple(line for line in file.statements if 0 < line <= length)
-        self._all_executed = self._all_lines_ran()
+                self.tally.statements[file.file] = tuple(line for line in file.statements if 0 < line <= length)
+        self._all_executed = self.tally.all_executed()
 
     # ------------------------------------------------------------ what graders use
 
@@ -247,14 +247,6 @@ class World:
     def output(self) -> str:
         """What the check's processes printed, up to the exercise's limit."""
         return self._output.decode("utf-8", "replace")
-
-    def dependability(self) -> Dependability:
-        return Dependability(
-            operations=self.operations,
-            answered=self.answered,
-            answers=self.answers,
-            right=max(0, self.answers - self.wrong),
-        )
 
     # ------------------------------------------------------------ processes
 
@@ -322,7 +314,7 @@ class World:
         if call.node.killed:
             raise RuntimeError(f"{call.doing()}: the grader has killed that process; `world.student()` starts another")
         if self.faults:
-            self.operations += 1
+            self.tally.operations += 1
             call.under_fault = True
         self._at(self.now_ns, lambda: self._send(call, message))
 
@@ -348,9 +340,9 @@ class World:
         call.answered_ns = self.now_ns
         if call.entry is None:
             return
-        self.answers += 1
+        self.tally.answers += 1
         if call.under_fault and call.error is None:
-            self.answered += 1
+            self.tally.answered += 1
         self.last = call
         call.entry.result = call.outcome_text()
         notes = (

@@ -94,8 +94,9 @@ def main() -> None:
     host._OwnFilesAlone.find_spec = lambda *arguments: None  # type: ignore[method-assign]
     events: list[Event] = []
     with tempfile.TemporaryDirectory() as scratch:
-        world = World(ThreadSpawner(submission.files, exercise.file, Path(scratch)), job.limits, SEED, submission.files)
-        runner.run_checks(job, world, Path(scratch), events.append, lambda text: None)
+        spawner = ThreadSpawner(submission.files, exercise.file, Path(scratch))
+        world = World(spawner, job.limits, SEED, submission.files)
+        runner.run_checks(job, world, [spawner], Path(scratch), events.append, lambda text: None)
         world.end()
     results = [event.result for event in events if isinstance(event, Finished)]
     unmet = [result.id for result in results if result.outcome != "met"]
