@@ -99,11 +99,15 @@ def _without_a_statement(source: str) -> Iterator[tuple[str, str]]:
         statement for function in functions for statement in ast.walk(function) if isinstance(statement, ast.stmt)
     }
     for statement in sorted(inside, key=lambda node: node.lineno):
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.Pass):
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.Pass) or _is_docstring(statement):
             continue
         first, last = statement.lineno - 1, statement.end_lineno
         if not lines[first][: statement.col_offset].strip():
             yield "LeaveOut", "".join([*lines[:first], " " * statement.col_offset + "pass\n", *lines[last:]])
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _meaning(source: str) -> str:

@@ -531,7 +531,9 @@ def told(report: Report) -> list[Any]:
     return [msgspec.structs.replace(check, seconds=0.0) for r in report.requirements for check in r.checks]
 
 
-@pytest.mark.parametrize("source", [RIGHT, RIGHT.replace("+= number", "+= min(number, 5)"), RIGHT.replace("def add", "def no")])
+@pytest.mark.parametrize(
+    "source", [RIGHT, RIGHT.replace("+= number", "+= min(number, 5)"), RIGHT.replace("def add", "def no")]
+)
 def test_checks_side_by_side_say_what_they_say_in_a_row(really, source):
     in_a_row, side_by_side = really(source), really(source, lanes=3)
     assert told(side_by_side) == told(in_a_row)

@@ -5,7 +5,7 @@ import pytest
 from kata.grading import named
 from kata.grading.fakes import Store
 
-DEFAULTS = {"ttl": 45, "capacity": 100, "grace": 0}
+DEFAULTS = {"ttl": 45, "capacity": 100}
 
 
 @pytest.fixture
