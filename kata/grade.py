@@ -89,9 +89,9 @@ def grade(
         stream.problem = stream.problem or _broken_off(error)
     finally:
         ending = connection.close()
-    if ending.out_of_memory and not stream.final:
+    if ending.out_of_memory and not stream.is_conclusive():
         stream.problem = _OUT_OF_MEMORY
-    elif stream.problem is not None and stream.problem.kind == "our-fault" and ending.errors.strip():
+    elif stream.problem is not None and stream.problem.kind == "our-fault" and stream.may_show_errors():
         stream.problem = msgspec.structs.replace(stream.problem, got=ending.errors.strip()[-2_000:])
     return _report(exercise, submission, launcher.info(), wanted, only, seed, stream, started_at, begun, ready_at)
 
@@ -165,6 +165,14 @@ class EventStream:
                 self._take(self._next(), digest)
         finally:
             self.ended = time.monotonic()
+
+    def is_conclusive(self) -> bool:
+        """Whether it is whole, and every check could be judged."""
+        return self.final is not None and all(each.outcome != "inconclusive" for each in self.results.values())
+
+    def may_show_errors(self) -> bool:
+        """Whether the supervisor's own log may be shown: from the first check on it can hold lines of the grader."""
+        return not self.declared
 
     def _take(self, event: Event, digest: str) -> None:
         match event:

@@ -23,6 +23,8 @@ from kata.sandbox import Offer
 
 _PREFIX = "kata-run-"
 _ERRORS_SHOWN = 4_000
+REMOVALS_MAX = 50
+"""How often the removal of a folder is tried again, 20 ms apart."""
 _NOT_PASSED_ON = ("PYTHON", "PYTEST", "COV_")
 """Of the environment. COVERAGE_PROCESS_CONFIG is: our own tests measure the supervisor by it. A zygote, and so student
 code, has an environment of its own in any case."""
@@ -168,14 +170,13 @@ def remove_tree(folder: Path) -> None:
         else:
             os.unlink(path)
 
-    for _ in range(3):
-        try:
+    for _ in range(REMOVALS_MAX):
+        with contextlib.suppress(OSError):
             shutil.rmtree(folder, onerror=allow)
+        if not folder.exists():
             return
-        except FileNotFoundError:
-            return
-        except OSError:
-            time.sleep(0.02)  # a process that is just dying may still have written there
+        # A process that is just dying may still write there, or a zygote that is just ending take files away itself.
+        time.sleep(0.02)
 
 
 def _is_alive(pid: int) -> bool:

@@ -29,6 +29,7 @@ import msgspec
 from kata.student import clock
 from kata.student.confine import Confinement, confine
 from kata.student.loop import LockstepLoop
+from kata.student.orders import is_full
 from kata.wire import (
     FRAME_BYTES_MAX,
     Answer,
@@ -98,7 +99,8 @@ def run(connection: socket.socket, confinement: Confinement, submission: Submiss
         folder = os.path.join(os.getcwd(), FOLDER)
         _write_files(folder, submission.files)
     except Exception as error:
-        connection.sendall(frame(_encoder.encode(Hello([], f"{type(error).__name__}: {error}"[:2000]))))
+        hello = Hello([], f"{type(error).__name__}: {error}"[:2000], is_full(error))
+        connection.sendall(frame(_encoder.encode(hello)))
         return
     connection.sendall(frame(_encoder.encode(Hello(list(protections)))))
     Host(connection, folder, submission, tracer).serve()

@@ -45,7 +45,7 @@ class Zygote:
             try:
                 reply = self.carry_out(order, descriptors)
             except OSError as error:
-                reply = orders.Reply(failure=f"{type(error).__name__}: {error}")
+                reply = orders.Reply(failure=f"{type(error).__name__}: {error}", full=orders.is_full(error))
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)

@@ -31,6 +31,7 @@ from kata.protocol import (
     Ready,
 )
 from kata.report.model import Unexecuted
+from kata.supervisor.container import close_shared_places
 from kata.supervisor.spawner import Spawner
 from kata.supervisor.tally import Tally
 from kata.supervisor.world import World
@@ -67,6 +68,8 @@ def main() -> None:
     stream = EventStream(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if options.spawner == "uid":
+        close_shared_places()
     spawners = [Spawner(options.spawner, options.scratch, lane, options.lanes) for lane in range(options.lanes)]
     try:
         _serve(spawners, options.scratch, stream)

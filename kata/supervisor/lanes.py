@@ -31,10 +31,11 @@ _NUMBER_BYTES = 4
 
 
 class Verdict(msgspec.Struct, frozen=True, tag="verdict"):
-    """How a check ended, and how much CPU time it spent on being stuck."""
+    """How a check ended, how much time went to what was stuck in it, and how much all of it took."""
 
     result: CheckResult
     wasted_seconds: float = 0.0
+    cost_seconds: float = 0.0
 
 
 class _Summary(msgspec.Struct, frozen=True, tag="summary"):

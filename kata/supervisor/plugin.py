@@ -25,7 +25,9 @@ from kata.supervisor.tally import Tally
 from kata.supervisor.world import Clock, World
 
 _WASTED_SHARE = 0.2
-"""Of the run's time, in CPU seconds: a submission that was stuck for longer has itself to blame for the rest."""
+"""Of the run's time: a submission that was stuck for longer has itself to blame for the rest."""
+_COSTLY_SHARE = 0.5
+"""Of the run's time, likewise: for what was not stuck, only slow."""
 
 
 class Grading:
@@ -46,7 +48,11 @@ class Grading:
         self._log = log
         self._ends_at = time.monotonic() + job.limits.run_seconds
         self._wasted_seconds = 0.0
-        """CPU time of checks that ended because something was stuck."""
+        """Of checks that ended because something was stuck."""
+        self._cost_seconds = 0.0
+        """What all checks took on account of the submission, whether stuck or not: no busy machine adds to it."""
+        self._lanes = len(spawners)
+        """Among how many that time is spent."""
         self._items: list[pytest.Item] = []
         self.finished = 0
         self.collected = False
@@ -111,6 +117,7 @@ class Grading:
                 if lanes.busy:
                     number, verdict = lanes.next_verdict()
                     self._wasted_seconds += verdict.wasted_seconds
+                    self._cost_seconds += verdict.cost_seconds
                     self._end(schedule, schedule.items[number], verdict)
             for tally in lanes.tallies():
                 self._world.tally.add(tally)
@@ -136,6 +143,7 @@ class Grading:
     def _serve_lane(self, spawner: Spawner, numbers: Iterator[int], tell: Callable[[Verdict], None]) -> Tally:
         """In a lane's own process: judge what the supervisor asks for, with student processes from that spawner."""
         self._world.move(spawner)
+        self._lanes = 1
         for number in numbers:
             tell(self.judge(self._items[number]))
         self._world.end()
@@ -143,20 +151,21 @@ class Grading:
 
     def judge(self, item: pytest.Item) -> Verdict:
         """Run one check in a fresh world."""
-        wasted_before = self._wasted_seconds
+        wasted, cost = self._wasted_seconds, self._cost_seconds
         result = self._run(item, time.monotonic())
-        return Verdict(result, self._wasted_seconds - wasted_before)
+        return Verdict(result, self._wasted_seconds - wasted, self._cost_seconds - cost)
 
     def _out_of_time(self, item: pytest.Item, begun: float) -> CheckResult:
-        """The run's time is up. It is the submission's fault only when it spent that time on being stuck."""
+        """The run's time is up. It is the submission's fault only when it was itself what took that time."""
         self._world.begin("", False)
-        if self._wasted_seconds < self._job.limits.run_seconds * _WASTED_SHARE:
+        seconds = self._job.limits.run_seconds * self._lanes
+        if self._wasted_seconds < seconds * _WASTED_SHARE and self._cost_seconds < seconds * _COSTLY_SHARE:
             why = Failure(kind="our-fault", message="The run's time was up before this check's turn came.")
             return self._result(item, "inconclusive", why, begun)
         why = Failure(
             kind="time-out",
-            message="The run's time was up before this check's turn came: too much went to calls that did not end.",
-            advice="Mend the first check that was stopped, and run it again.",
+            message="The run's time was up before this check's turn came: too much went to calls that took too long.",
+            advice="Mend the first check that was stopped or slow, and run it again.",
         )
         return self._result(item, "unmet", why, begun)
 
@@ -176,6 +185,7 @@ class Grading:
         transcript = self._world.lines()
         pytest.CallInfo.from_call(lambda: item.session._setupstate.teardown_exact(None), "teardown")
         self._world.end()
+        self._cost_seconds += self._world.cost_seconds
         return self._judge(item, error, transcript, begun)
 
     def _judge(self, item: pytest.Item, error: BaseException | None, transcript: Any, begun: float) -> CheckResult:
@@ -184,9 +194,9 @@ class Grading:
                 return self._result(item, "met", None, begun)
             case CheckFailed(failure=failure):
                 self._world.tally.wrong += 1
-                if failure.kind == "time-out" or self._world.spent_seconds > self._job.limits.call_seconds:
+                if failure.kind == "time-out" or self._world.cost_seconds > self._job.limits.call_seconds:
                     self._world.lose_patience()
-                    self._wasted_seconds += self._world.spent_seconds
+                    self._wasted_seconds += self._world.cost_seconds
                 return self._result(item, "unmet", failure, begun, error.transcript or transcript)
             case Inconclusive() if time.monotonic() > self._ends_at:
                 return self._out_of_time(item, begun)

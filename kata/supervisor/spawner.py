@@ -5,6 +5,7 @@ The three ways to confine (`Confinement.mode`): `uid` in a container, `namespace
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -20,7 +21,7 @@ from kata.exercise import Limits
 from kata.protocol import FIXED_HASHES
 from kata.student import orders
 from kata.student.confine import Confinement
-from kata.supervisor.failures import Inconclusive
+from kata.supervisor.failures import Inconclusive, NoRoom
 from kata.wire import Hello, WireError, read_frame
 
 Mode = Literal["uid", "namespaces", "plain"]
@@ -46,6 +47,8 @@ class Spawned(msgspec.Struct, frozen=True):
     output: int
     dumps: int
     protections: tuple[str, ...]
+    uid: int | None = None
+    """Which user's processes are its own; None where that does not tell them from others."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -64,6 +67,7 @@ class _Requested(msgspec.Struct):
     channel: socket.socket
     output: int
     dumps: int
+    uid: int | None = None
     ends: bool = False
     """Its end was ordered."""
     reply: orders.Reply | None = None
@@ -129,18 +133,32 @@ class Spawner:
 
     def spawn(self, wish: Wish) -> Spawned:
         """A new student process. Inconclusive when it can't be confined: nobody is graded unconfined."""
-        requested, self._spare = self._spare, None
-        if requested is not None and requested.wish != wish:
-            self._discard(requested)
-            requested = None
-        requested = requested or self._request(wish)
+        ahead, self._spare = self._spare, None
+        if ahead is not None and ahead.wish == wish:
+            # It was started beside a process that may have taken all the room, and be gone by now.
+            with contextlib.suppress(NoRoom):
+                return self._started(ahead)
+        elif ahead is not None:
+            self._discard(ahead)
+        return self._started(self._request(wish))
+
+    def _started(self, requested: _Requested) -> Spawned:
+        """The process that was ordered, once it has confined itself."""
         pid = self._reply_to(requested).pid
         try:
             hello, visible = self._hello(requested.channel, pid)
         except Inconclusive:
             self.destroy(Spawned(pid, 0, requested.channel, requested.output, requested.dumps, ()))
             raise
-        return Spawned(pid, visible, requested.channel, requested.output, requested.dumps, tuple(hello.protections))
+        return Spawned(
+            pid,
+            visible,
+            requested.channel,
+            requested.output,
+            requested.dumps,
+            tuple(hello.protections),
+            requested.uid,
+        )
 
     def start_ahead(self, wish: Wish) -> None:
         """Have the next process started while the present one is at work; it is used if it turns out to be the one."""
@@ -148,7 +166,10 @@ class Spawner:
             self._spare = self._request(wish)
 
     def _discard(self, requested: _Requested) -> None:
-        pid = self._reply_to(requested).pid
+        try:
+            pid = self._reply_to(requested).pid
+        except NoRoom:
+            return
         spawned = Spawned(pid, 0, requested.channel, requested.output, requested.dumps, ())
         self.destroy(spawned)
 
@@ -199,8 +220,9 @@ class Spawner:
             os.set_blocking(descriptor, False)
         try:
             descriptors = (theirs.fileno(), output_end, dumps_end)
-            order = orders.Spawn(self._confinement(), **msgspec.structs.asdict(wish))
-            requested = _Requested(wish, channel, output, dumps)
+            confinement = self._confinement()
+            order = orders.Spawn(confinement, **msgspec.structs.asdict(wish))
+            requested = _Requested(wish, channel, output, dumps, confinement.uid if self.mode == "uid" else None)
             self._send(order, requested, descriptors)
             return requested
         finally:
@@ -236,6 +258,9 @@ class Spawner:
     def _reply_to(self, waiting: _Requested) -> orders.Reply:
         while waiting.reply is None:
             self._receive()
+        if waiting.reply.full and not waiting.ends:
+            self._disconnect(waiting)
+            raise NoRoom(f"no student process can be started: {waiting.reply.failure}")
         if waiting.reply.failure:
             raise Inconclusive(f"a student process could not be started or ended: {waiting.reply.failure}")
         return waiting.reply
@@ -274,8 +299,12 @@ class Spawner:
 
         try:
             hello = _hellos.decode(read_frame(read_exactly))
-        except (EOFError, OSError, WireError, msgspec.MsgspecError) as error:
+        except EOFError:
+            raise NoRoom("a student process ended before it had started") from None
+        except (OSError, WireError, msgspec.MsgspecError) as error:
             raise Inconclusive(f"a student process did not start ({type(error).__name__})") from error
+        if hello.full:
+            raise NoRoom(f"no student process can be started: {hello.failure}")
         if hello.failure:
             raise Inconclusive(f"a student process could not be confined: {hello.failure}")
         channel.setblocking(True)

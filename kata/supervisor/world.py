@@ -21,9 +21,9 @@ from typing import Any, Literal
 from kata.exercise import Limits
 from kata.report.model import Failure, Line
 from kata.supervisor import proxies
-from kata.supervisor.failures import CheckFailed, Inconclusive, ProcessFailed, failed
+from kata.supervisor.failures import CheckFailed, Inconclusive, NoRoom, ProcessFailed, failed
 from kata.supervisor.node import Guard, Node
-from kata.supervisor.spawner import Spawner, Wish
+from kata.supervisor.spawner import Spawned, Spawner, Wish
 from kata.supervisor.tally import Tally
 from kata.supervisor.transcript import Entry, lines_of
 from kata.wire import (
@@ -49,6 +49,8 @@ PATIENCE_SECONDS = 3_600
 STEPS_MAX = 400_000
 """Steps of one run, a guard against fakes and submissions that keep each other busy for ever."""
 
+_FEW_STEPS = 256
+"""Fewer than these take long only by their content."""
 
 ARGUMENTS_MAX = 8
 """Of what the submission asks, so many arguments stand in the transcript: it chooses how many there are."""
@@ -131,6 +133,8 @@ class World:
         self.coverage = False
         self.tally = Tally()
         self._all_executed = False
+        self._untraceable = False
+        """A process got stuck when it was asked which lines it had run: no other is asked."""
         self._guard = Guard(limits)
         self.runs = 0
         self._output = bytearray()
@@ -171,8 +175,16 @@ class World:
         """Kill every process; learn which lines each had run."""
         for node in self.nodes:
             if self._is_traced():
-                self._collect(node.farewell(not self.tally.statements, self._monotonic_ns(), self._wall_ns()))
+                self._part_from(node)
             node.destroy()
+
+    def _part_from(self, node: Node) -> None:
+        try:
+            self._collect(node.farewell(not self.tally.statements, self._monotonic_ns(), self._wall_ns()))
+        except ProcessFailed:
+            self._untraceable = True
+        except Inconclusive:
+            pass  # the run's time is up, and the next check will be told so
 
     def _clear(self) -> None:
         self.nodes: list[Node] = []
@@ -194,7 +206,9 @@ class World:
 
     def _is_traced(self, ahead: int = 0) -> bool:
         """Tracing makes a process dearer: not once all lines were run, nor for a property's later examples."""
-        return self.coverage and self.runs + ahead <= RUNS_TRACED and not self._all_executed
+        if self._all_executed or self._untraceable:
+            return False
+        return self.coverage and self.runs + ahead <= RUNS_TRACED
 
     def _collect(self, lines: list[Lines]) -> None:
         for file in lines:
@@ -263,7 +277,7 @@ class World:
                     advice="Look for work that grows much faster than its input.",
                 )
             )
-        spawned = self._spawner.spawn(self._wish())
+        spawned = self._start_process()
         node = Node(self._spawner, spawned, name, self._guard, self._keep_output, self.source_line)
         self.nodes.append(node)
         load = self.calls[0] = proxies.Call(self, node, "importing the submission", None)
@@ -274,6 +288,21 @@ class World:
         # The next run begins as this one did; who needs another process in mid-run waits for it.
         self._spawner.start_ahead(self._first_wish_of_a_run())
         return node, names
+
+    def _start_process(self) -> Spawned:
+        try:
+            return self._spawner.spawn(self._wish())
+        except NoRoom:
+            if not any(node.alive for node in self.nodes):
+                raise
+            raise ProcessFailed(
+                Failure(
+                    kind="exit",
+                    message="The submission's processes used up what all of them share (files, processes or memory), "
+                    "so that no other one could start.",
+                    advice="Look for files, processes or threads that are made again and again.",
+                )
+            ) from None
 
     def kill(self, node: Node) -> None:
         """End a process by force. What was called and not answered never will be, and that is no fault of it."""
@@ -357,6 +386,11 @@ class World:
         """CPU time of this check's processes, once it has ended."""
         return self._guard.spent
 
+    @property
+    def cost_seconds(self) -> float:
+        """Real time that this check has taken on account of its processes, once it has ended."""
+        return self._guard.cost
+
     def lose_patience(self) -> None:
         """A process was stuck: give later ones less time."""
         self._guard.lose_patience()
@@ -392,7 +426,16 @@ class World:
         self._steps += 1
         if self._steps % 256 == 0 and self._guard.run_is_over():
             raise Inconclusive("the run's time was up")
-        if self._steps > STEPS_MAX or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
+        if self._guard.serving_is_over() and self._steps < _FEW_STEPS:
+            raise ProcessFailed(
+                Failure(
+                    kind="time-out",
+                    message="To read all that the submission sends used up this check's time.",
+                    advice="Look for answers with far more in them than was asked for.",
+                )
+            )
+        busy = self._steps > STEPS_MAX or self._guard.serving_is_over()
+        if busy or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
             raise ProcessFailed(
                 Failure(
                     kind="time-out",
@@ -445,10 +488,12 @@ class World:
                 return
             match message:
                 case Done() | Failed():
-                    call = self.calls.pop(message.id, None)
+                    call = self.calls.get(message.id)
                     if call is not None and call.node is node:
+                        del self.calls[message.id]
                         self._answer(call, message)
                 case Ask():
+                    self._count_step()
                     self._serve(node, message)
                 case _:
                     pass
