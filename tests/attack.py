@@ -224,8 +224,8 @@ class _WatchedLauncher:
         self._trace = trace
         self.name = launcher.name
 
-    def start(self) -> Connection:
-        connection = self._launcher.start()
+    def start(self, lanes: int = 1) -> Connection:
+        connection = self._launcher.start(lanes)
         if container := getattr(connection, "container", ""):
             self._trace.containers.append(container)
         return _WatchedConnection(connection, self._trace)

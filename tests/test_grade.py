@@ -578,7 +578,7 @@ def test_a_lane_that_dies_is_our_fault(really):
     report = really(RIGHT, grader, lanes=2)
     assert report.outcome == "inconclusive"
     assert "The grader broke" in report.problem.message
-    assert "a lane of the grader ended unexpectedly" in report.problem.message + report.problem.got
+    assert report.problem.got == ""  # the log could quote the grader
 
 
 def test_a_run_repeats_itself_exactly(really):
