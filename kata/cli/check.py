@@ -122,8 +122,6 @@ def _check_once(request: Request, launcher: Launcher) -> int:
 
     connection = launcher.start(lanes())
     try:
-        import kata.report.terminal  # noqa: F401 - while the sandbox is starting
-
         report = grade_once(request, launcher, connection)
     finally:
         connection.close()

@@ -22,7 +22,7 @@ from kata.student import clock, confine, host, loop, orders
 from kata.student.coverage import Tracer
 
 _BYTES_OVERHEAD = 33
-_BALLAST_BYTES = 128 * 1024
+_BALLAST_BYTES = 64 * 1024
 """Of each size class of the small-object allocator."""
 
 
