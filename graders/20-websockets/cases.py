@@ -50,9 +50,9 @@ UNMASKED = {
     "a ping that isn't masked": client_frame(PING, b"hello", masked=False),
 }
 CONTROL = {
-    "a ping of 126 bytes (Autobahn 2.5)": client_frame(PING, b"p" * 126),
     "a ping that is fragmented (Autobahn 5.1)": client_frame(PING, b"hello", fin=False),
     "a pong that is fragmented (Autobahn 5.2)": client_frame(PONG, b"hello", fin=False),
+    "a ping of 126 bytes (Autobahn 2.5)": client_frame(PING, b"p" * 126),
     "a close of 126 bytes (Autobahn 7.3.6)": close(1000, b"r" * 124),
 }
 SEQUENCES = {

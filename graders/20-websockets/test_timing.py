@@ -125,6 +125,20 @@ def test_work_grows_with_the_message(student, peer):
     growth(work, sizes=[128, 512, 2048], at_most=1.5, what="The work for a message that comes byte by byte")
 
 
+@check("linear", coverage=False)
+def test_a_byte_costs_the_same_late_in_a_message(student, new_open):
+    """A byte of a message costs no more work the more of that message has come before it."""
+
+    def work(size):
+        peer = new_open()
+        peer.feed([client_frame(BINARY, announced=size + 1000), bytes(size)])
+        with student.cpu() as used:
+            peer.feed_apart([b"x"] * 128)
+        return used.seconds
+
+    growth(work, sizes=[2**15, 2**18], at_most=0.3, what="The work for each byte of a message, late in it,")
+
+
 @check("side-by-side")
 def test_everyone_gets_everything_in_order(clients, broadcaster, clock):
     """Each client gets each message, in the order of publishing, as a frame like those of `send`."""
@@ -176,6 +190,18 @@ def test_who_comes_later_gets_what_comes_later(clients, broadcaster, clock, late
     clock.advance(0)
     assert late.received == [Frame(TEXT, b"two")], "what the client got that was there for the second message"
     assert clients[0].received == [Frame(TEXT, each) for each in (b"one", b"two", b"three")], "what another got"
+
+
+@check("side-by-side")
+def test_who_is_there_is_not_added_again(clients, broadcaster, clock):
+    """Adding a client that is there changes nothing, also while a write to it is under way."""
+    with clients[0].slow(seconds=2):
+        broadcaster.publish("one")
+        clock.advance(1)
+        broadcaster.add(clients[0])
+        assert broadcaster.publish("two") == 4
+        clock.advance(3)
+    assert clients[0].received == [Frame(TEXT, b"one"), Frame(TEXT, b"two")], "what the client got"
 
 
 @check("side-by-side")

@@ -1,4 +1,4 @@
-"""Loses: fragments. It takes each frame for a message."""
+"""Loses: fragments, any-split, closing, protocol-errors, bad-text, too-big. It takes each frame for a message."""
 
 import asyncio
 import base64

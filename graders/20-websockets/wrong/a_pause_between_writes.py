@@ -1,4 +1,4 @@
-"""Loses: side-by-side. It gathers messages for a tenth of a second before it writes them."""
+"""Loses: side-by-side, bounded, gone. It gathers messages for a tenth of a second before it writes them."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Loses: side-by-side. A client that is added a second time gets a second outbox, and a second write at once."""
+"""Loses: side-by-side. Who is added a second time has a second writer, and two writes under way at once."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Loses: any-split. It reads a length of several bytes before all of them have come."""
+"""Loses: linear. It makes a new buffer of the old one for every byte that comes."""
 
 import asyncio
 import base64
@@ -101,7 +101,7 @@ class WebSocketServer:
 
     def receive_data(self, data: bytes) -> list[Event]:
         """What the client has sent, cut anywhere; what it means, in order."""
-        self._input += data
+        self._input = self._input + data
         events: list[Event] = []
         try:
             while self._state is not OVER and (event := self._next_event()) is not None:
@@ -158,7 +158,7 @@ class WebSocketServer:
         fin, opcode, length = bool(data[0] & 0x80), data[0] & 0x0F, data[1] & 0x7F
         self._check_start(data[0], data[1])
         extended = {126: 2, 127: 8}.get(length, 0)
-        if len(data) < 2 + min(extended, 1):
+        if len(data) < 2 + extended:
             return None
         if extended:
             length = int.from_bytes(data[2 : 2 + extended], "big")
