@@ -27,6 +27,7 @@ from kata.grading.websocket import (
     bytewise,
     client_frame,
     close,
+    close_codes,
     closing,
     fragments,
     kind,
@@ -194,7 +195,9 @@ def test_a_peer_opens_and_speaks(world_of) -> None:
     assert payloads == [b"", b"ab", b"1", b"2", b"3", b"4"]
     assert peer.heard_bytes() == b""
     assert peer.wake() == []
-    assert [kind(event) for event in peer.hang_up()] == ["Closed"]
+    events = peer.hang_up()
+    assert [kind(event) for event in events] == ["Closed"]
+    assert close_codes([Record("Message", data=b""), *events]) == [1006]
 
 
 def test_a_peer_opens_and_sends_in_one_call(world_of) -> None:

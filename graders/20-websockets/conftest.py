@@ -5,7 +5,7 @@ from cases import ways_to_cut
 
 from kata.grading import named
 from kata.grading.clients import talk
-from kata.grading.websocket import CLOSE, Peer, Subscriber, close, closing, kind, text
+from kata.grading.websocket import CLOSE, Peer, Subscriber, close, close_codes, closing, kind, text
 
 
 @pytest.fixture
@@ -87,8 +87,7 @@ def fails_once(peer, code, case, cut):
     """The violation ends the connection once, and nothing comes after it."""
     after = f"after {case}, {cut.name}"
     events = peer.open_and_send(cut, text("afterwards"), close(1000), what=case)
-    codes = [event.code for event in events if kind(event) == "Closed"]
-    assert codes == [code], f"the codes of the Closed events {after}"
+    assert close_codes(events) == [code], f"the codes of the Closed events {after}"
     assert kind(events[-1]) == "Closed", f"the kind of the last event {after}"
     frames = [(frame.opcode, frame.payload[:2]) for frame in peer.heard()]
     assert frames == [(CLOSE, closing(code))], f"opcode and first two bytes of the frames that were sent {after}"

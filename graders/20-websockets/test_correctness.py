@@ -327,9 +327,9 @@ def test_silence_after_a_close(new_open):
 @check("closing")
 def test_closing_first(peer):
     """`close` sends one close frame; the client's answer is the event, and is not answered again."""
-    peer.connection.send("goodbye")
+    peer.connection.send(b"goodbye")
     peer.connection.close(4000, "müde")
-    assert peer.heard() == [Frame(TEXT, b"goodbye"), Frame(CLOSE, closing(4000, "müde".encode()))], "what was sent"
+    assert peer.heard() == [Frame(BINARY, b"goodbye"), Frame(CLOSE, closing(4000, "müde".encode()))], "what was sent"
     peer.connection.close(1001)
     assert peer.send(close(1000, b"bye")) == [closed(code=1000, reason="bye")]
     assert peer.heard() == [], "the frames that were sent after the first close"
@@ -363,7 +363,7 @@ def test_a_real_client_closes(converse):
 
     async def client(websocket):
         await websocket.close(4321, "zu spät")
-        return websocket.protocol.close_rcvd.code
+        return websocket.close_code
 
     code, events = converse(client)
     assert code == 4321, "the code that the client got"

@@ -356,6 +356,11 @@ def kind(event: Record) -> str:
     return str(event._type)
 
 
+def close_codes(events: Iterable[Record]) -> list[Any]:
+    """The codes of the `Closed` events among them."""
+    return [event.code for event in events if kind(event) == "Closed"]
+
+
 # ---------------------------------------------------------------- bytes
 
 

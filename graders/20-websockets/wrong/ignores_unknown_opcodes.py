@@ -1,4 +1,4 @@
-"""Loses: protocol-errors. It passes over frames whose opcode it doesn't know."""
+"""Loses: protocol-errors, gone. It passes over frames whose opcode it doesn't know."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Loses: messages, fragments, pings, closing, any-split, side-by-side. It masks what it sends, as clients do."""
+"""Loses: messages, fragments, pings, closing, any-split, bounded. It masks what it sends, as clients do."""
 
 import asyncio
 import base64

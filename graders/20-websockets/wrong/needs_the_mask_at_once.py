@@ -1,4 +1,4 @@
-"""Loses: any-split. It takes an empty frame for whole before its mask has come."""
+"""Loses: any-split, fragments. It takes an empty frame for whole before its mask has come."""
 
 import asyncio
 import base64

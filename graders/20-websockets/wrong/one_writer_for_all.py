@@ -1,4 +1,4 @@
-"""Loses: side-by-side. One task writes to one client after the other, and a slow one stops the broadcast."""
+"""Loses: side-by-side, bounded. One task writes to one client after the other, and a slow one stops the broadcast."""
 
 import asyncio
 import base64

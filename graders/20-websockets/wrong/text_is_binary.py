@@ -1,4 +1,4 @@
-"""Loses: messages, side-by-side. It sends everything as a binary frame."""
+"""Loses: messages, fragments, side-by-side. It sends everything as a binary frame."""
 
 import asyncio
 import base64

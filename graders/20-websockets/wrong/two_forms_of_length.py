@@ -1,4 +1,4 @@
-"""Loses: messages. It reads the longest form of a length as if it had four bytes."""
+"""Loses: messages, too-big. It reads the longest form of a length as if it had four bytes."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Loses: protocol-errors, bad-text, too-big. It hangs up without a word where the client breaks a rule."""
+"""Loses: protocol-errors, bad-text, too-big, gone. It hangs up without a word where the client breaks a rule."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Loses: pings. It answers a pong with a ping, as if it were polite."""
+"""Loses: deadlines. `handle_timer` does what is next, whether or not it is time."""
 
 import asyncio
 import base64
@@ -193,8 +193,7 @@ class WebSocketServer:
                     self._output += _frame(PONG, payload)
                 return [Ping(payload)]
             case 10:
-                if payload and not self._hear_pong(payload):
-                    self.ping(payload) if self._state is OPEN else None
+                self._hear_pong(payload)
                 return [Pong(payload)]
             case 8:
                 return [self._hear_close(payload)]
@@ -279,7 +278,7 @@ class WebSocketServer:
 
     def handle_timer(self) -> list[Event]:
         """Send the ping that is due, or give up a client that did not answer in time."""
-        if self._deadline is None or time.monotonic() < self._deadline:
+        if self._deadline is None:
             return []
         if self._state is CLOSING or self._awaited is not None:
             return [self._end(1006, "")]
@@ -289,12 +288,10 @@ class WebSocketServer:
         self._deadline = time.monotonic() + self._ping_timeout
         return []
 
-    def _hear_pong(self, payload: bytes) -> bool:
+    def _hear_pong(self, payload: bytes) -> None:
         if self._awaited is not None and payload == self._awaited:
             self._awaited = None
             self._deadline = time.monotonic() + self._ping_interval
-            return True
-        return self._pings == 0 and payload == b"server"
 
 
 class Broadcaster:
