@@ -391,6 +391,7 @@ def refused(peer, data, status, why):
     assert answer.status == status, f"the status of the answer to a request with {why}"
     assert answer.headers.get("connection", "").lower() == "close", "the answer's header Connection"
     assert peer.send(text("hello"), request(), what="more") == []
+    assert peer.hang_up() == []
     assert peer.heard_bytes() == b"", "what is sent after the refusal"
     return answer
 
