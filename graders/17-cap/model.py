@@ -92,7 +92,7 @@ class Faults:
             case "cut" if name != other:
                 self._change(net.cut({name}, {other}))
             case "heal":
-                self.heal()
+                self._network.close()
             case "crash" if self._cluster.up() == self._cluster.names:
                 self._cluster.crash(name)
             case "stumble" if self._cluster.up() == self._cluster.names:
@@ -100,12 +100,17 @@ class Faults:
             case "restart":
                 self.restart()
 
-    def heal(self):
-        self._network.close()
-
     def restart(self):
-        for name in set(self._cluster.names) - set(self._cluster.up()):
+        for name in sorted(set(self._cluster.names) - set(self._cluster.up())):
             self._cluster.start(name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """All is whole again, and all are up."""
+        self._network.close()
+        self.restart()
 
     def _change(self, fault):
         self._network.close()

@@ -104,7 +104,7 @@ class Cluster:
         self._world.faults += 1
 
     def crash_at_send(self, name: str, sends: int) -> None:
-        """Crash it when it has sent so many messages more, in the place of the next; others never leave it."""
+        """Crash it when it has sent so many messages more, in the place of the next, which never leaves it."""
         self._endpoints[name].after_sends(sends, lambda: self.crash(name))
 
     def start(self, name: str) -> None:
@@ -122,7 +122,8 @@ class Cluster:
             self.crash(name)
         yield
         for name in names:
-            self.start(name)
+            if name not in self._objects:
+                self.start(name)
 
     def _start(self, name: str) -> None:
         student = self._world.student(name)
