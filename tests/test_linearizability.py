@@ -101,7 +101,9 @@ def random_history(chance):
         ended = None if chance.random() < 0.2 else begun + 1 + chance.randrange(6)
         value = number if chance.random() < 0.5 else None
         kind = "put" if value is not None else "get"
-        operations.append(Operation(kind, "x", value if kind == "put" else chance.choice([None, 0, 1, 2, 3]), begun, ended))
+        operations.append(
+            Operation(kind, "x", value if kind == "put" else chance.choice([None, 0, 1, 2, 3]), begun, ended)
+        )
     return operations
 
 

@@ -1,10 +1,10 @@
 """What the checks of 17-cap start from: clusters of replicas, consistent or available ones."""
 
 import pytest
+from model import SETTLE_SECONDS, only_value
 
 from kata.grading.cluster import Cluster
 from kata.grading.linearizability import History
-from model import SETTLE_SECONDS, only_value
 
 
 @pytest.fixture

@@ -110,6 +110,7 @@ class Faults:
     def __exit__(self, *_):
         """All is whole again, and all are up."""
         self._network.close()
+        self._cluster.call_off_crashes()
         self.restart()
 
     def _change(self, fault):

@@ -1,7 +1,8 @@
 """What the replicas answer while nothing fails: one register in CP, siblings in AP."""
 
-from kata.grading import check, examples, settle, together
 from model import Causality, at, context_at, ended, schedules, values_of
+
+from kata.grading import check, examples, settle, together
 
 
 @check("register")
@@ -113,7 +114,7 @@ def test_one_context_twice_makes_siblings(ap, clock):
 
 @check("siblings")
 def test_a_put_without_a_context_replaces_nothing(ap, clock):
-    """Puts without a context stand side by side, also one after the other at one replica, and beside what others put."""
+    """Puts without a context stand side by side, also at one replica one after the other, and beside others' puts."""
     ap["n2"].put("basket", b"tea")
     ap["n2"].put("basket", b"jam")
     clock.advance(10)
@@ -173,7 +174,7 @@ def test_a_context_of_nothing_replaces_nothing(ap, clock):
 @check("causal")
 @examples(count=5, steps=schedules(["put", "put", "get", "get"], waits=[0.3, 1.2], length=24))
 def test_any_puts_and_contexts(world, clock, available, steps):
-    """After any puts, each with a context that some get gave, or none, exactly those values remain that no put has seen."""
+    """After any puts, with contexts that gets gave or with none, just those values remain that no put has seen."""
     world.reset()
     cluster, model = available(), Causality()
     contexts = {"n1": ((), None), "n2": ((), None), "n3": ((), None)}

@@ -1,8 +1,20 @@
 """What the replicas do when the network is cut, messages are lost, and replicas crash."""
 
+from model import (
+    CALL_SECONDS,
+    CONVERGE_SECONDS,
+    SETTLE_SECONDS,
+    Causality,
+    Faults,
+    at,
+    context_at,
+    ended,
+    failed_with,
+    schedules,
+    values_of,
+)
+
 from kata.grading import check, examples, settle
-from model import CALL_SECONDS, CONVERGE_SECONDS, SETTLE_SECONDS, Causality, Faults, at, context_at, ended, failed_with
-from model import schedules, values_of
 
 # ---------------------------------------------------------------- minority
 

@@ -1,8 +1,9 @@
 """What the replicas cost: round trips, seconds until they agree, messages, and bytes that are kept."""
 
+from model import at, context_at
+
 from kata.grading import check
 from kata.grading.network import wire_size
-from model import at, context_at
 
 ROUND_TRIP_SECONDS = 0.1
 NOISE_SECONDS = 1e-6

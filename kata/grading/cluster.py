@@ -107,6 +107,11 @@ class Cluster:
         """Crash it when it has sent so many messages more, in the place of the next, which never leaves it."""
         self._endpoints[name].after_sends(sends, lambda: self.crash(name))
 
+    def call_off_crashes(self) -> None:
+        """What `crash_at_send` has set and what has not happened yet will not happen."""
+        for endpoint in self._endpoints.values():
+            endpoint.after_sends(None)
+
     def start(self, name: str) -> None:
         """Start a process that has crashed again. RuntimeError when it is up."""
         if name in self._objects:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from kata.supervisor.world import World
 from kata.wire import Packer, Record, shown
 
 Link = tuple[str, str]
+Held = TypeVar("Held")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +155,9 @@ class Network:
         now = self._world.clock.now
         message = Message(sender, to, content, now, wire_size(content))
         self.messages.append(message)
-        copies = 1 + any([self._by_chance(share) for share in self._doublings])
-        lost = any([self._by_chance(share) for share in self._losses])
+        # Every share has its draw, so that what is drawn later does not depend on what comes of it.
+        copies = 1 + (sum(self._by_chance(share) for share in self._doublings) > 0)
+        lost = sum(self._by_chance(share) for share in self._losses) > 0
         for copy in range(copies):
             delay = self._delay(sender, to) + copy * self._world.random.uniform(0, 4 * self.delay_seconds)
             line = Entry(self._world.now_ns, shown(content), "message", sender, peer=to)
@@ -206,8 +209,8 @@ class Endpoint:
         self._sends_left: int | None = None
         self._then: Callable[[], None] = lambda: None
 
-    def after_sends(self, count: int, action: Callable[[], None]) -> None:
-        """Let so many more sends pass; at the next one, `action` happens in its place."""
+    def after_sends(self, count: int | None, action: Callable[[], None] = lambda: None) -> None:
+        """Let so many more sends pass; at the next one, `action` happens in its place. None: let all pass."""
         self._sends_left, self._then = count, action
 
     @remote(told=False)
@@ -241,7 +244,7 @@ def wire_size(value: object) -> int:
 
 
 @contextlib.contextmanager
-def _listed(entries: list[object], entry: object) -> Iterator[None]:
+def _listed(entries: list[Held], entry: Held) -> Iterator[None]:
     entries.append(entry)
     try:
         yield
