@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-
 import coverage
 
 _TYPICAL = """
@@ -21,37 +18,28 @@ collections.OrderedDict(), collections.defaultdict(list), asyncio.Lock(), functo
 
 
 class Tracer:
-    """Made once in the zygote and put to sleep, so that a forked child wakes it and pays nothing for its making."""
+    """Made once in the zygote and asleep there, so that a forked child wakes it and pays nothing for its making."""
 
     def __init__(self) -> None:
         self._coverage = coverage.Coverage(
             data_file=None, config_file=False, include=["*/submission/*"], messages=False
         )
         self._coverage.set_option("run:core", "ctrace")
-        self._coverage.start()
-        self._functions = sys.gettrace(), threading.gettrace()
-        self._sleep()
-
-    def _sleep(self) -> None:
-        sys.settrace(None)
-        threading.settrace(None)
 
     def wake(self) -> None:
         """Trace from here on, in this thread and in those that begin later."""
-        in_this_thread, in_others = self._functions
-        threading.settrace(in_others)
-        sys.settrace(in_this_thread)
+        self._coverage.start()
 
     def warm_up(self, path: str) -> None:
         """Decide here, and not in every child, for the files that an import of `path` runs through."""
         self.wake()
         exec(compile(_TYPICAL, path, "exec"), {})  # noqa: S102
-        self._sleep()
+        self._coverage.stop()
         self._executed().clear()
 
     def lines(self, path: str) -> list[int]:
         """Those that were run so far of the code that says that it came from `path`."""
-        self._sleep()
+        self._coverage.stop()
         return sorted(self._executed().get(path, ()))
 
     def statements(self, path: str) -> list[int]:
