@@ -21,13 +21,15 @@ from kata.grading import check, examples, settle
 
 @check("minority")
 def test_a_replica_that_is_cut_off(cp, clock):
-    """A replica that is cut off raises Unavailable from get and from put within 3 s, and the others go on."""
+    """A replica that is cut off raises Unavailable from get and from all puts within 3 s, and the others go on."""
     cp["n1"].put("seat", b"ada")
     with cp.net.partition({"n3"}, {"n1", "n2"}):
         clock.advance(SETTLE_SECONDS)
         cp["n2"].put("seat", b"bob")
-        calls = ended(clock, [cp["n3"].get.start("seat"), cp["n3"].put.start("other", b"eve")])
-        assert [failed_with(call) for call in calls] == ["Unavailable"] * 2, "what get and put raise at n3"
+        calls = [cp["n3"].get.start("seat")]
+        calls += [cp["n3"].put.start("other", value) for value in (b"eve", b"fay", b"gus")]
+        calls = ended(clock, calls)
+        assert [failed_with(call) for call in calls] == ["Unavailable"] * 4, "what a get and three puts raise at n3"
         assert at(cp, "seat", "n1", "n2") == [[b"bob"]] * 2
 
 
@@ -144,13 +146,13 @@ def test_one_that_only_hears_or_only_speaks(cp, history, clock):
 
 @check("one-way")
 def test_news_goes_round_about(ap, clock):
-    """What was put at a replica reaches one that can't hear it by way of the third, in the ten seconds of gossip."""
-    with ap.net.cut({"n1"}, {"n2"}), ap.net.cut({"n2"}, {"n3"}), ap.net.cut({"n3"}, {"n1"}):
-        for name in ap.names:
-            ap[name].put("basket", name.encode())
-        assert at(ap, "basket") == [[b"n1"], [b"n2"], [b"n3"]]
-        clock.advance(CONVERGE_SECONDS)
-        assert at(ap, "basket") == [[b"n1", b"n2", b"n3"]] * 3
+    """What was put at a replica reaches one that can't hear it by way of the third, within ten seconds."""
+    for sender, receiver in (("n1", "n2"), ("n3", "n1")):
+        with ap.net.cut({sender}, {receiver}):
+            for name in ap.names:
+                ap[name].put(f"from {sender}", name.encode())
+            clock.advance(CONVERGE_SECONDS)
+            assert at(ap, f"from {sender}") == [[b"n1", b"n2", b"n3"]] * 3
 
 
 # ---------------------------------------------------------------- lossy
@@ -210,6 +212,16 @@ def test_twice_late_and_out_of_order(cp, history, clock):
 
 
 @check("lossy")
+def test_every_message_comes_again(cp, history):
+    """While every message arrives again up to 2 s later, no put takes effect for a second time."""
+    with cp.net.doubling(share=1, seconds=2):
+        for number in range(12):
+            settle([history.put(cp[cp.names[number % 3]], "seat", b"v%d" % number)])
+            settle([history.get(cp[cp.names[number % 2]], "seat")])
+    history.expect_linearizable()
+
+
+@check("lossy")
 def test_gossip_that_comes_twice_and_late(ap, clock):
     """Messages that are lost, come twice, late and out of order bring nothing back and lose nothing in AP."""
     with ap.net.losing(share=0.3), ap.net.doubling(share=0.5), ap.net.jitter(3):
@@ -258,6 +270,22 @@ def test_a_majority_keeps_its_word(cp, clock):
 
 
 @check("crash")
+def test_what_was_asked_before_a_crash(cp, clock):
+    """Answers to what a replica had asked before a crash, arriving after it, don't hide what was put since."""
+    cp["n2"].put("seat", b"old")
+    with cp.net.slow(11, senders={"n2", "n3"}, receivers={"n1"}):
+        cp["n1"].get.start("seat")
+        clock.advance(0.06)
+    with cp.net.partition({"n1"}, {"n2", "n3"}), cp.crashed("n1"):
+        clock.advance(SETTLE_SECONDS)
+        put = cp["n2"].put.start("seat", b"new")
+        clock.advance(1)
+        put.result()
+    clock.advance(SETTLE_SECONDS)
+    assert at(cp, "seat", "n1") == [[b"new"]], "the values at n1, a moment before those answers arrive"
+
+
+@check("crash")
 def test_a_put_is_on_the_disk_when_it_ends_in_ap(ap, clock):
     """An AP put that ended is there after a crash that left no time for gossip, and so are its replacements."""
     ap["n1"].put("basket", b"tea")
@@ -286,6 +314,20 @@ def test_puts_before_and_after_a_crash_are_siblings(ap, clock):
     assert at(ap, "basket") == [[b"jam", b"rum"]] * 3
 
 
+@check("crash")
+def test_what_was_replaced_before_a_crash(ap, clock):
+    """In AP, a put after a restart is kept also when all that the replica had put before was replaced elsewhere."""
+    ap["n1"].put("basket", b"tea")
+    clock.advance(CONVERGE_SECONDS)
+    ap["n2"].put("basket", b"jam", context_at(ap, "basket", "n2"))
+    clock.advance(CONVERGE_SECONDS)
+    with ap.crashed("n1"):
+        clock.advance(1)
+    ap["n1"].put("basket", b"rum")
+    clock.advance(CONVERGE_SECONDS)
+    assert at(ap, "basket") == [[b"jam", b"rum"]] * 3
+
+
 # ---------------------------------------------------------------- indefinite
 
 
@@ -293,14 +335,19 @@ def test_puts_before_and_after_a_crash_are_siblings(ap, clock):
 def test_one_get_saw_it(cp, history, clock):
     """When a get has given the value of a put that ended in Unavailable, no later get gives the one before it."""
     settle([history.put(cp["n2"], "seat", b"ada")])
-    with cp.net.partition({"n1"}, {"n2", "n3"}):
-        ended(clock, [history.put(cp["n1"], "seat", b"bob")])
-    clock.advance(SETTLE_SECONDS)
-    settle([history.get(cp["n1"], "seat")])
-    with cp.net.partition({"n1"}, {"n2", "n3"}):
-        clock.advance(SETTLE_SECONDS)
-        for name in ("n2", "n3"):
-            settle([history.get(cp[name], "seat")])
+    others = {"n2", "n3"}
+    for number, moment in enumerate((0.02, 0.07, 0.12, 0.17)):
+        for senders, receivers in (({"n1"}, others), (others, {"n1"})):
+            put = history.put(cp["n1"], "seat", f"cut off {number} from {sorted(senders)}".encode())
+            clock.advance(moment)
+            with cp.net.cut(senders, receivers):
+                settle([history.get(cp["n2"], "seat")])
+                ended(clock, [put])
+            clock.advance(SETTLE_SECONDS)
+            settle([history.get(cp["n1"], "seat")])
+            with cp.net.partition({"n1"}, others):
+                clock.advance(SETTLE_SECONDS)
+                settle([history.get(cp["n2"], "seat")])
     history.expect_linearizable()
 
 
@@ -324,17 +371,22 @@ def test_a_put_takes_effect_once(cp, history, clock):
 @check("indefinite")
 def test_a_put_is_cut_short_by_a_crash(cp, history, clock):
     """A put that a crash cut short between two messages takes effect once or never, whatever is put later."""
-    for sends in (1, 3):
+    for sends in (1, 2, 3, 5):
         settle([history.put(cp["n2"], "seat", b"before %d" % sends)])
         cp.crash_at_send("n1", sends)
         ended(clock, [history.put(cp["n1"], "seat", b"cut short %d" % sends)])
+        cp.call_off_crashes()
+        clock.advance(SETTLE_SECONDS)
+        settle([history.get(cp["n2"], "seat")])
+        settle([history.put(cp["n3"], "seat", b"meanwhile %d" % sends)])
         if "n1" not in cp.up():
             cp.start("n1")
         with cp.net.partition({"n2"}, {"n1", "n3"}):
             clock.advance(SETTLE_SECONDS)
+            settle([history.get(cp["n3"], "seat")])
             settle([history.put(cp["n1"], "seat", b"after %d" % sends)])
         clock.advance(SETTLE_SECONDS)
-        for name in ("n2", "n3", "n1", "n2"):
+        for name in cp.names:
             settle([history.get(cp[name], "seat")])
     history.expect_linearizable()
 

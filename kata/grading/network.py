@@ -10,10 +10,14 @@ from typing import TypeVar
 import msgspec
 
 from kata.grading.fakes import refuse, remote
+from kata.supervisor.failures import failed
 from kata.supervisor.proxies import Method, Module
 from kata.supervisor.transcript import Entry
 from kata.supervisor.world import World
 from kata.wire import Packer, Record, shown
+
+STORM_MESSAGES = 1_000
+"""So many within one virtual second are a storm: nobody's protocol needs them, and the check would not end."""
 
 Link = tuple[str, str]
 Held = TypeVar("Held")
@@ -41,7 +45,7 @@ class Network:
         with net.partition({"n1"}, {"n2", "n3"}): ...    nothing passes between the groups
         with net.cut({"n1"}, {"n2"}): ...                nothing passes from n1 to n2; the other way is open
         with net.losing(share=0.3): ...                  each message is lost with that probability
-        with net.doubling(share=0.5): ...                each arrives a second time with that probability, later
+        with net.doubling(share=0.5, seconds=2): ...     each arrives again with that probability, up to so much later
         with net.jitter(seconds=0.5): ...                each takes up to so much longer, so that they overtake
         with net.slow(seconds=2, ...): ...               each takes so much longer
 
@@ -58,7 +62,7 @@ class Network:
         self._names: set[str] = set()
         self._cuts: list[frozenset[Link]] = []
         self._losses: list[float] = []
-        self._doublings: list[float] = []
+        self._doublings: list[tuple[float, float]] = []
         self._jitters: list[float] = []
         self._delays: list[tuple[float, frozenset[Link] | None]] = []
 
@@ -122,10 +126,10 @@ class Network:
             yield
 
     @contextlib.contextmanager
-    def doubling(self, share: float) -> Iterator[None]:
-        """Each message sent meanwhile arrives twice with that probability: again up to four delays later."""
+    def doubling(self, share: float, seconds: float = 0.2) -> Iterator[None]:
+        """Each message sent meanwhile arrives twice with that probability: again up to so many virtual seconds later."""
         text = f"{share:.0%} of the messages arrive twice"
-        with self._world.fault(text, "messages arrive once again"), _listed(self._doublings, share):
+        with self._world.fault(text, "messages arrive once again"), _listed(self._doublings, (share, seconds)):
             yield
 
     @contextlib.contextmanager
@@ -155,11 +159,12 @@ class Network:
         now = self._world.clock.now
         message = Message(sender, to, content, now, wire_size(content))
         self.messages.append(message)
+        self._expect_no_storm()
         # Every share has its draw, so that what is drawn later does not depend on what comes of it.
-        copies = 1 + (sum(self._by_chance(share) for share in self._doublings) > 0)
+        later = [seconds for share, seconds in self._doublings if self._by_chance(share)]
         lost = sum(self._by_chance(share) for share in self._losses) > 0
-        for copy in range(copies):
-            delay = self._delay(sender, to) + copy * self._world.random.uniform(0, 4 * self.delay_seconds)
+        for copy in range(2 if later else 1):
+            delay = self._delay(sender, to) + (self._world.random.uniform(0, max(later)) if copy else 0)
             line = Entry(self._world.now_ns, shown(content), "message", sender, peer=to)
             self._world.entries.append(line)
             if copy:
@@ -170,6 +175,17 @@ class Network:
                 line.note = "lost: cut off"
             else:
                 self._world.after(delay, lambda line=line: self._arrive(message, line))  # type: ignore[misc]
+
+    def _expect_no_storm(self) -> None:
+        before = self.messages[-STORM_MESSAGES] if len(self.messages) >= STORM_MESSAGES else None
+        if before is not None and before.sent_at > self._world.clock.now - 1:
+            raise failed(
+                "cost",
+                f"{STORM_MESSAGES} messages were sent within one virtual second, the last by {self.messages[-1].sender}.",
+                expected=f"fewer than {STORM_MESSAGES} messages a second",
+                got=f"{STORM_MESSAGES}",
+                advice="Look for messages that are answered with messages that are answered, without an end.",
+            )
 
     def _arrive(self, message: Message, line: Entry) -> None:
         receive = self._receivers.get(message.to)

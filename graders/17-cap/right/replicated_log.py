@@ -80,7 +80,7 @@ class Leading:
                     self.on_op(self.id, op, what, key, value)
                 elif self.leader:
                     self.net.send(self.leader, ("op", op, what, key, value))
-                await asyncio.wait([future], timeout=RESEND)
+                await asyncio.wait([future], timeout=min(RESEND, max(0, until - time.monotonic())))
             if not future.done():
                 raise Unavailable("no leader has decided it in time")
             return future.result()

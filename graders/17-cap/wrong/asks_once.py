@@ -1,5 +1,4 @@
-"""Loses: lossy. What it sends, it sends once.
-"""
+"""Loses: lossy. What it sends, it sends once."""
 
 import ast
 import asyncio

@@ -1,4 +1,4 @@
-"""Loses: lossy. It counts answers, and not who gave them.
+"""Loses: lossy, minority. It counts answers, and not who gave them.
 
 May lose: linearizable"""
 

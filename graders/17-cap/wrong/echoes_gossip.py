@@ -1,5 +1,6 @@
 """Loses: converge. Gossip is answered with gossip, which is answered with gossip.
-"""
+
+May lose: siblings, causal, bounded, both-sides, one-way, lossy, crash"""
 
 import ast
 import asyncio

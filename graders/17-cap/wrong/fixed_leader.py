@@ -1,6 +1,6 @@
-"""Loses: minority, crash, indefinite. The replica with the lowest name decides, and nobody stands in for it.
+"""Loses: minority, crash. The replica with the lowest name decides, and nobody stands in for it.
 
-May lose: one-way"""
+May lose: one-way, indefinite, lossy"""
 
 import ast
 import asyncio

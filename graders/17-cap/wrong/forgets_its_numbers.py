@@ -1,5 +1,6 @@
-"""Loses: indefinite. After a crash it counts from one again, and gives a number away for the second time.
-"""
+"""Loses: crash. After a crash it counts from one again, and gives a number away for the second time.
+
+May lose: indefinite, linearizable"""
 
 import ast
 import asyncio

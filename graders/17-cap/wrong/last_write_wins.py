@@ -1,5 +1,6 @@
 """Loses: siblings, causal, converge, both-sides, one-way, crash, lossy. The clock says which of two values is the newer one, and the other is dropped.
-"""
+
+May lose: bounded"""
 
 import ast
 import asyncio

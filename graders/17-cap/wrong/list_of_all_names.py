@@ -1,5 +1,4 @@
-"""Loses: bounded. What was seen is a set of names of puts, of all there have ever been.
-"""
+"""Loses: bounded. What was seen is a set of names of puts, of all there have ever been."""
 
 import ast
 import asyncio

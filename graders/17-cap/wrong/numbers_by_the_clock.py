@@ -1,6 +1,6 @@
 """Loses: register. The number of a put is the time of day.
 
-May lose: lossy, crash"""
+May lose: lossy, crash, indefinite, linearizable, minority, one-way"""
 
 import ast
 import asyncio

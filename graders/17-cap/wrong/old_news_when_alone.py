@@ -1,5 +1,6 @@
-"""Loses: minority, lossy, one-way, indefinite. Rather than nothing, a get gives what is here when nobody answers.
-"""
+"""Loses: minority, one-way. Rather than nothing, a get gives what is here when nobody answers.
+
+May lose: lossy, indefinite"""
 
 import ast
 import asyncio

@@ -1,5 +1,6 @@
-"""Loses: causal, bounded, both-sides, crash. No context ever replaces anything.
-"""
+"""Loses: siblings, causal, bounded, both-sides, crash. No context ever replaces anything.
+
+May lose: lossy"""
 
 import ast
 import asyncio

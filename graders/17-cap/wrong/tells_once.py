@@ -1,6 +1,6 @@
-"""Loses: both-sides, one-way, lossy, crash. A put is told to the others when it is made, and never again.
+"""Loses: both-sides, one-way, crash. A put is told to the others when it is made, and never again.
 
-May lose: siblings, causal"""
+May lose: siblings, causal, lossy, converge"""
 
 import ast
 import asyncio

@@ -1,5 +1,4 @@
-"""Loses: minority, one-way, indefinite, lossy. The time-out reaches the caller as it is.
-"""
+"""Loses: minority, one-way, indefinite, lossy. The time-out reaches the caller as it is."""
 
 import ast
 import asyncio

@@ -1,6 +1,6 @@
 """Loses: siblings. A value is described by one version vector: the second put with a context dominates the first.
 
-May lose: causal, both-sides"""
+May lose: causal, both-sides, crash"""
 
 import ast
 import asyncio

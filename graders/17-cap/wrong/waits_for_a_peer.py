@@ -1,6 +1,6 @@
-"""Loses: round-trips, siblings, both-sides. An AP put is done when one of the others has it too.
+"""Loses: round-trips, both-sides. An AP put is done when one of the others has it too.
 
-May lose: causal, crash, one-way, converge, bounded, lossy"""
+May lose: siblings, causal, crash, one-way, converge, bounded, lossy"""
 
 import ast
 import asyncio

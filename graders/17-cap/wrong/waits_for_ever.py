@@ -1,5 +1,4 @@
-"""Loses: minority, one-way, indefinite, lossy. Nobody tells a call that its time is up.
-"""
+"""Loses: minority, one-way, indefinite, lossy. Nobody tells a call that its time is up."""
 
 import ast
 import asyncio
