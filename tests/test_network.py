@@ -30,6 +30,9 @@ GOSSIP = """
             self.heard.append((sender, word))
             if word == "ping":
                 self.net.send(sender, "pong")
+            if word == "echo":
+                self.net.send(sender, "echo")
+                self.net.send(sender, "echo")
 
         def all_heard(self):
             return list(self.heard)
@@ -219,3 +222,27 @@ def test_an_endpoint_is_of_one_process_alone(world_of):
     with contextlib.suppress(StudentError), pytest.raises(CheckFailed, match="something that does not exist"):
         theirs.use(endpoint)
     assert network.messages == []
+
+
+def test_a_storm_ends_the_check(cluster):
+    cluster["a"].tell("b", "echo")
+    with pytest.raises(CheckFailed, match=r"1,000 messages were sent within one virtual second, the last by [ab]\."):
+        cluster.world.clock.advance(2)
+
+
+def test_many_messages_are_no_storm_while_they_take_their_time(cluster):
+    for _ in range(4):
+        cluster["a"].tell("b", "word", 400)
+        cluster.world.clock.advance(0.5)
+    assert len(heard(cluster, "b")) == 1600
+
+
+def test_a_copy_comes_up_to_so_much_later(cluster):
+    with cluster.net.doubling(share=1, seconds=3):
+        cluster["a"].tell("b", "word", 50)
+    cluster.world.clock.advance(10)
+    for message in cluster.net.messages:
+        first, again = message.arrivals
+        assert first == 0.05
+        assert 0.05 <= again <= 3.05
+    assert max(message.arrivals[1] for message in cluster.net.messages) > 1

@@ -127,7 +127,7 @@ class Network:
 
     @contextlib.contextmanager
     def doubling(self, share: float, seconds: float = 0.2) -> Iterator[None]:
-        """Each message sent meanwhile arrives twice with that probability: again up to so many virtual seconds later."""
+        """Each message sent meanwhile arrives twice with that probability: again up to `seconds` later."""
         text = f"{share:.0%} of the messages arrive twice"
         with self._world.fault(text, "messages arrive once again"), _listed(self._doublings, (share, seconds)):
             yield
@@ -159,7 +159,7 @@ class Network:
         now = self._world.clock.now
         message = Message(sender, to, content, now, wire_size(content))
         self.messages.append(message)
-        self._expect_no_storm()
+        self._expect_no_storm(message)
         # Every share has its draw, so that what is drawn later does not depend on what comes of it.
         later = [seconds for share, seconds in self._doublings if self._by_chance(share)]
         lost = sum(self._by_chance(share) for share in self._losses) > 0
@@ -176,14 +176,14 @@ class Network:
             else:
                 self._world.after(delay, lambda line=line: self._arrive(message, line))  # type: ignore[misc]
 
-    def _expect_no_storm(self) -> None:
+    def _expect_no_storm(self, message: Message) -> None:
         before = self.messages[-STORM_MESSAGES] if len(self.messages) >= STORM_MESSAGES else None
         if before is not None and before.sent_at > self._world.clock.now - 1:
             raise failed(
                 "cost",
-                f"{STORM_MESSAGES} messages were sent within one virtual second, the last by {self.messages[-1].sender}.",
-                expected=f"fewer than {STORM_MESSAGES} messages a second",
-                got=f"{STORM_MESSAGES}",
+                f"{STORM_MESSAGES:,} messages were sent within one virtual second, the last by {message.sender}.",
+                expected=f"fewer than {STORM_MESSAGES:,} messages a second",
+                got=f"{STORM_MESSAGES:,}",
                 advice="Look for messages that are answered with messages that are answered, without an end.",
             )
 
