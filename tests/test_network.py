@@ -24,6 +24,13 @@ GOSSIP = """
             for _ in range(times):
                 self.net.send(to, word)
 
+        def tell_odd(self, to):
+            self.net.send(to, self)
+
+        def tell_from_a_thread(self, to, word):
+            import asyncio
+            return asyncio.to_thread(self.net.send, to, word)
+
         def receive(self, sender, word):
             if word == "burst":
                 raise RuntimeError("burst")
@@ -198,10 +205,23 @@ def test_a_message_whose_receiver_raises_fails_the_check(cluster):
         cluster.world.clock.advance(1)
 
 
-@pytest.mark.parametrize(("to", "word", "error"), [("nobody", "x", "ValueError"), (3, "x", "TypeError")])
-def test_what_can_not_be_sent_is_said(cluster, to, word, error):
-    with pytest.raises(StudentError, match=error):
-        cluster["a"].tell(to, word)
+@pytest.mark.parametrize(
+    ("to", "word", "why"),
+    [
+        ("nobody", "x", "nobody is called 'nobody'"),
+        (3, "x", "takes a replica's name, not int"),
+        ("b", object, "takes plain data"),
+    ],
+)
+def test_what_can_not_be_sent_is_said(cluster, to, word, why):
+    with pytest.raises(CheckFailed, match=f"^a called net.send.*{why}"):
+        cluster["a"].tell(to, word) if word is not object else cluster["a"].tell_odd(to)
+
+
+def test_a_thread_may_send(cluster):
+    cluster["a"].tell_from_a_thread("b", "word")
+    cluster.world.clock.advance(1)
+    assert heard(cluster, "b") == [("a", "word")]
 
 
 def test_an_endpoint_is_of_one_process_alone(world_of):

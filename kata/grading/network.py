@@ -229,7 +229,7 @@ class Endpoint:
         """Let so many more sends pass; at the next one, `action` happens in its place. None: let all pass."""
         self._sends_left, self._then = count, action
 
-    @remote(told=False)
+    @remote(posted=True, told=False)
     def send(self, to: str, message: object) -> None:
         """Send plain data to the process of that name. Returns at once, and knows nothing of what becomes of it."""
         self._network.expect_name(to)

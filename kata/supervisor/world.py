@@ -37,6 +37,7 @@ from kata.wire import (
     Packer,
     Refusal,
     Unpacker,
+    Way,
     WireError,
     error_of,
     seconds_to_ns,
@@ -85,14 +86,14 @@ class Exposure:
         self.name = name
         self.owner = owner
         """The only process that may call it; None: every one may."""
-        self.methods: dict[str, bool] = {}
+        self.methods: dict[str, Way] = {}
         self.untold: set[str] = set()
         """Those that write their own lines in the transcript."""
         self.signatures: dict[str, inspect.Signature] = {}
         for attribute in dir(type(target)):
-            awaited = getattr(getattr(type(target), attribute), "_kata_remote", None)
-            if awaited is not None:
-                self.methods[attribute] = awaited
+            way = getattr(getattr(type(target), attribute), "_kata_remote", None)
+            if way is not None:
+                self.methods[attribute] = way
                 self.signatures[attribute] = inspect.signature(getattr(target, attribute))
                 if not getattr(type(target), attribute)._kata_told:
                     self.untold.add(attribute)
@@ -605,9 +606,14 @@ class World:
             self._reply(node, Refusal(ask.id, error_of(TypeError(f"{exposure.name}.{ask.method} was given {error}"))))
             return
         self._asked[ask.method] += 1
-        entry = Entry(self.now_ns, f"{exposure.name}.{ask.method}({_arguments(args, kwargs)})", "student", node.name)
-        if ask.method not in exposure.untold and not any(call.alone for call in self.calls.values()):
-            self.entries.append(entry)
+        entry = Entry(self.now_ns, "", "student", node.name)
+        if ask.method not in exposure.untold:
+            entry.text = f"{exposure.name}.{ask.method}({_arguments(args, kwargs)})"
+            if not any(call.alone for call in self.calls.values()):
+                self.entries.append(entry)
+        if exposure.methods[ask.method] == "post":
+            self._take_post(exposure, node, ask, args, kwargs)
+            return
         try:
             exposure.signatures[ask.method].bind(*args, **kwargs)
         except TypeError as error:
@@ -622,6 +628,28 @@ class World:
             self._step(node, ask, entry, result)
         else:
             self._give(node, ask, entry, result)
+
+    def _take_post(self, exposure: Exposure, node: Node, ask: Ask, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """A call without an answer. Who is told nothing can't be told of a mistake either, so that it ends the check."""
+        try:
+            exposure.signatures[ask.method].bind(*args, **kwargs)
+        except TypeError as error:
+            refusal: Exception | None = error
+        else:
+            refusal = None
+            try:
+                getattr(exposure.target, ask.method)(*args, **kwargs)
+            except Refused as refused:
+                refusal = refused.error
+        if refusal is not None:
+            call = f"{exposure.name}.{ask.method}({_arguments(args, kwargs)})"
+            raise failed(
+                "protocol",
+                f"{node.name} called {call}, which is refused: {refusal}.",
+                expected="a call that the statement allows",
+                got=call,
+                advice="Compare the arguments with what the statement says of this method.",
+            )
 
     def _step(self, node: Node, ask: Ask, entry: Entry, coroutine: Coroutine[Pause, None, object]) -> None:
         """Run a fake's method on until it pauses or ends.
