@@ -62,7 +62,7 @@ def test_a_put_that_is_still_under_way(consistent, history, clock):
     history.expect_linearizable()
 
 
-@check("linearizable")
+@check("linearizable", coverage=False)
 @examples(count=5, steps=schedules(["put", "get", "get"], waits=[0.06, 0.11, 0.25], length=16))
 def test_any_calls_that_overlap(world, clock, consistent, new_history, steps):
     """Whatever calls overlap, while messages take up to 0.3 s more, their answers are those of one machine."""
@@ -172,7 +172,7 @@ def test_a_context_of_nothing_replaces_nothing(ap, clock):
     assert at(ap, "other") == [[b"x"]] * 3
 
 
-@check("causal")
+@check("causal", coverage=False)
 @examples(count=5, steps=schedules(["put", "put", "get", "get"], waits=[0.3, 1.2], length=24))
 def test_any_puts_and_contexts(world, clock, available, steps):
     """After any puts, with contexts that gets gave or with none, just those values remain that no put has seen."""

@@ -100,7 +100,7 @@ def test_the_last_that_is_up_answers(ap, clock):
     assert at(ap, "basket") == [[b"jam"]] * 3
 
 
-@check("both-sides")
+@check("both-sides", coverage=False)
 @examples(
     count=5,
     steps=schedules(
@@ -129,7 +129,7 @@ def test_any_faults_while_available(world, clock, available, steps):
 # ---------------------------------------------------------------- one way
 
 
-@check("one-way")
+@check("one-way", coverage=False)
 def test_one_that_only_hears_or_only_speaks(cp, history, clock):
     """While one replica is not heard, or hears nothing, every CP call ends within 3 s, and all are linearizable."""
     for round_, (senders, receivers) in enumerate([({"n1"}, {"n2", "n3"}), ({"n2", "n3"}, {"n1"}), ({"n3"}, {"n1"})]):
@@ -198,7 +198,7 @@ def test_a_message_that_comes_late_changes_nothing(cp, clock):
         assert at(cp, "seat", "n1", "n3") == [[b"new"]] * 2
 
 
-@check("lossy")
+@check("lossy", coverage=False)
 def test_twice_late_and_out_of_order(cp, history, clock):
     """While messages arrive twice, late and out of order, the answers in CP are those of one machine."""
     with cp.net.doubling(share=0.7), cp.net.jitter(1):
@@ -211,7 +211,7 @@ def test_twice_late_and_out_of_order(cp, history, clock):
     history.expect_linearizable()
 
 
-@check("lossy")
+@check("lossy", coverage=False)
 def test_every_message_comes_again(cp, history):
     """While every message arrives again up to 2 s later, no put takes effect for a second time."""
     with cp.net.doubling(share=1, seconds=2):
@@ -331,7 +331,7 @@ def test_what_was_replaced_before_a_crash(ap, clock):
 # ---------------------------------------------------------------- indefinite
 
 
-@check("indefinite")
+@check("indefinite", coverage=False)
 def test_one_get_saw_it(cp, history, clock):
     """When a get has given the value of a put that ended in Unavailable, no later get gives the one before it."""
     settle([history.put(cp["n2"], "seat", b"ada")])
@@ -391,7 +391,7 @@ def test_a_put_is_cut_short_by_a_crash(cp, history, clock):
     history.expect_linearizable()
 
 
-@check("indefinite")
+@check("indefinite", coverage=False)
 @examples(
     count=6,
     steps=schedules(

@@ -43,7 +43,7 @@ def test_available_replicas_wait_for_nobody(ap, clock):
         assert [str(call) for call in calls if not call.done] == [], "the calls that had no answer at once"
 
 
-@check("converge")
+@check("converge", coverage=False)
 def test_agree_within_ten_seconds(available, clock):
     """Ten seconds after the last of many puts, five replicas give the same values of each key."""
     cluster = available(size=5)
@@ -57,7 +57,7 @@ def test_agree_within_ten_seconds(available, clock):
         assert others == [first] * 4, f"the values of {key!r} at n2 to n5, beside those at n1"
 
 
-@check("converge")
+@check("converge", coverage=False)
 def test_is_quiet_when_nothing_is_new(ap, clock):
     """When nothing is new, a replica that has a dozen keys sends each of its two peers at most 5 messages a second."""
     for number in range(12):
@@ -72,7 +72,7 @@ def test_is_quiet_when_nothing_is_new(ap, clock):
         assert count <= 50, f"the number of messages from {link[0]} to {link[1]} in ten quiet seconds"
 
 
-@check("bounded")
+@check("bounded", coverage=False)
 def test_sizes_do_not_grow_with_the_puts(ap, clock):
     """After 240 puts that each replaced the one before, contexts and disks are at most twice as big as after 24."""
     replace_in_turn(ap, 24)

@@ -630,7 +630,7 @@ class World:
             self._give(node, ask, entry, result)
 
     def _take_post(self, exposure: Exposure, node: Node, ask: Ask, args: list[Any], kwargs: dict[str, Any]) -> None:
-        """A call without an answer. Who is told nothing can't be told of a mistake either, so that it ends the check."""
+        """A call without an answer. Who is told nothing can't be told of a mistake: it ends the check."""
         try:
             exposure.signatures[ask.method].bind(*args, **kwargs)
         except TypeError as error:
