@@ -1,4 +1,4 @@
-"""Design: A push parser that unmasks and decodes each piece as it comes without keeping raw frames, and clients whose waiting bytes go out in one joined write."""
+"""Right: a push parser that unmasks and decodes each piece as it comes without keeping raw frames, and clients whose waiting bytes go out in one joined write."""
 
 import asyncio
 import base64

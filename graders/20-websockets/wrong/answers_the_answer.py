@@ -1,4 +1,6 @@
-"""Loses: closing. It answers the client's close also when that is an answer itself."""
+"""Loses: closing. The client's answer to a close is answered again.
+
+May lose: protocol-errors"""
 
 import asyncio
 import base64
@@ -217,7 +219,7 @@ class WebSocketServer:
         if not _may_be_sent(code):
             raise _Violation(1002, f"{code} may not be sent")
         text = _text(reason)
-        self._output += _frame(CLOSE, payload[:2])
+        self._send_close(code, "")
         return self._end(code, text)
 
     # ------------------------------------------------------------ to the client
@@ -256,7 +258,7 @@ class WebSocketServer:
 
     def _send_close(self, code: int | None, reason: str) -> None:
         """At most once: in any other state than OPEN a close frame has been sent."""
-        if self._state is OPEN:
+        if self._state in (OPEN, CLOSING):
             self._output += _frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason.encode())
 
     def _must_be_open(self) -> None:

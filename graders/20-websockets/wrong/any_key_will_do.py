@@ -1,4 +1,4 @@
-"""Loses: handshake. It takes a key of any kind and length."""
+"""Loses: handshake. Whether the key is one is not looked at."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Loses: too-big. Control frames count towards max_message."""
+"""Loses: too-big. The limit holds for control frames, too."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Loses: closing. It takes a close without a code for one with 1000."""
+"""Loses: closing. A close without a code counts as a normal one."""
 
 import asyncio
 import base64

@@ -1,4 +1,6 @@
-"""Loses: too-big. It sees that a message is too big when all of it has come."""
+"""Loses: too-big. How big a message is, is looked at when it is whole.
+
+May lose: linear"""
 
 import asyncio
 import base64
