@@ -1,4 +1,4 @@
-"""Right: one bytearray out of which a small state machine takes whole frames, and a writing task per client that lives only while something waits."""
+"""Design: One bytearray out of which a small state machine takes whole frames, and a writing task per client that lives only while something waits."""
 
 import asyncio
 import base64

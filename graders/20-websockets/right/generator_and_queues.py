@@ -1,4 +1,4 @@
-"""Right: a generator that asks for so many bytes reads the client like a blocking socket, and each client has one long-lived task behind an asyncio.Queue."""
+"""Design: A generator that asks for so many bytes reads the client like a blocking socket, and each client has one long-lived task behind an asyncio.Queue."""
 
 import asyncio
 import base64

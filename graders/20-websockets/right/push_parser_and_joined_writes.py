@@ -1,4 +1,4 @@
-"""Right: a push parser that unmasks and decodes each piece as it comes without keeping raw frames, and clients whose waiting bytes go out in one joined write."""
+"""Design: A push parser that unmasks and decodes each piece as it comes without keeping raw frames, and clients whose waiting bytes go out in one joined write."""
 
 import asyncio
 import base64

@@ -1,6 +1,4 @@
-"""Loses: closing. The client's answer to a close is answered again.
-
-May lose: protocol-errors"""
+"""Loses: closing. It answers the client's close also when that is an answer itself."""
 
 import asyncio
 import base64
@@ -219,7 +217,7 @@ class WebSocketServer:
         if not _may_be_sent(code):
             raise _Violation(1002, f"{code} may not be sent")
         text = _text(reason)
-        self._send_close(code, "")
+        self._output += _frame(CLOSE, payload[:2])
         return self._end(code, text)
 
     # ------------------------------------------------------------ to the client
@@ -258,7 +256,7 @@ class WebSocketServer:
 
     def _send_close(self, code: int | None, reason: str) -> None:
         """At most once: in any other state than OPEN a close frame has been sent."""
-        if self._state in (OPEN, CLOSING):
+        if self._state is OPEN:
             self._output += _frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason.encode())
 
     def _must_be_open(self) -> None:

@@ -1,4 +1,4 @@
-"""Loses: handshake. Whether the key is one is not looked at."""
+"""Loses: handshake. It takes a key of any kind and length."""
 
 import asyncio
 import base64

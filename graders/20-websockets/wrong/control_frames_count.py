@@ -1,4 +1,4 @@
-"""Loses: too-big. The limit holds for control frames, too."""
+"""Loses: too-big. Control frames count towards max_message."""
 
 import asyncio
 import base64

@@ -1,6 +1,4 @@
-"""Loses: fragments. Each fragment of a text is decoded by itself.
-
-May lose: any-split, closing"""
+"""Loses: fragments. It decodes every frame of a text by itself, and a character may be cut in two."""
 
 import asyncio
 import base64
@@ -200,9 +198,9 @@ class WebSocketServer:
             case 8:
                 return [self._hear_close(payload)]
         self._message_opcode = opcode or self._message_opcode
-        self._message += payload
         if self._message_opcode == TEXT:
             _text(payload)
+        self._message += payload
         return [self._whole_message()] if fin else []
 
     def _whole_message(self) -> Message:

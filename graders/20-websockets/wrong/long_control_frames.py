@@ -1,6 +1,4 @@
-"""Loses: protocol-errors. Control frames are read like any other.
-
-May lose: closing, gone"""
+"""Loses: protocol-errors. It takes control frames of any length."""
 
 import asyncio
 import base64
@@ -181,6 +179,8 @@ class WebSocketServer:
             raise _Violation(1002, "a client's frames are masked")
         if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
             raise _Violation(1002, f"opcode {opcode} is reserved")
+        if opcode >= CLOSE and not fin:
+            raise _Violation(1002, "a control frame is whole and short")
         if opcode == CONTINUATION and self._message_opcode == CONTINUATION:
             raise _Violation(1002, "there is no message to continue")
         if opcode in (TEXT, BINARY) and self._message_opcode != CONTINUATION:

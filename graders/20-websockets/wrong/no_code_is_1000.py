@@ -1,4 +1,4 @@
-"""Loses: closing. A close without a code counts as a normal one."""
+"""Loses: closing. It takes a close without a code for one with 1000."""
 
 import asyncio
 import base64

@@ -1,6 +1,4 @@
-"""Loses: fragments. A ping that comes between two fragments is answered after them.
-
-May lose: any-split"""
+"""Loses: fragments. It answers a ping only when the message that is under way has ended."""
 
 import asyncio
 import base64
@@ -97,7 +95,7 @@ class WebSocketServer:
         self._message = bytearray()
         self._deadline: float | None = None
         self._pings = 0
-        self._late: bytes | None = None
+        self._pinged: list[bytes] = []
         self._awaited: bytes | None = None  # the payload whose pong the deadline waits for
 
     # ------------------------------------------------------------ from the client
@@ -192,11 +190,8 @@ class WebSocketServer:
     def _handle_frame(self, opcode: int, fin: bool, payload: bytes) -> list[Event]:
         match opcode:
             case 9:
-                if self._message_opcode:
-                    self._late = payload
-                elif self._state is OPEN:
-                    self._output += _frame(PONG, payload)
-                return [Ping(payload)]
+                self._pinged.append(payload)
+                return [] if self._message_opcode else self._answer_pings()
             case 10:
                 self._hear_pong(payload)
                 return [Pong(payload)]
@@ -204,10 +199,13 @@ class WebSocketServer:
                 return [self._hear_close(payload)]
         self._message_opcode = opcode or self._message_opcode
         self._message += payload
-        if fin and self._late is not None:
-            self._output += _frame(PONG, self._late)
-            self._late = None
-        return [self._whole_message()] if fin else []
+        return [self._whole_message(), *self._answer_pings()] if fin else []
+
+    def _answer_pings(self) -> list[Event]:
+        pinged, self._pinged = self._pinged, []
+        if self._state is OPEN:
+            self._output += b"".join(_frame(PONG, payload) for payload in pinged)
+        return [Ping(payload) for payload in pinged]
 
     def _whole_message(self) -> Message:
         is_text, data = self._message_opcode == TEXT, bytes(self._message)

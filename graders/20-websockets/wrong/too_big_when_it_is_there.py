@@ -1,6 +1,4 @@
-"""Loses: too-big. How big a message is, is looked at when it is whole.
-
-May lose: linear"""
+"""Loses: too-big. It sees that a message is too big when all of it has come."""
 
 import asyncio
 import base64
