@@ -74,12 +74,13 @@ def _class(title: str, kind: type, only: tuple[str, ...] = ()) -> str:
 
 
 def _members(kind: type) -> Iterator[tuple[str, Any]]:
-    """Functions and properties with a docstring, in the source's order; of an exception none."""
+    """Functions and properties with a docstring, its own before inherited ones; of an exception none."""
     if issubclass(kind, BaseException):
         return
-    for name, member in vars(kind).items():
-        if (inspect.isfunction(member) or isinstance(member, property)) and member.__doc__:
-            yield name, member
+    for owner in kind.__mro__[:-1]:
+        for name, member in vars(owner).items():
+            if (inspect.isfunction(member) or isinstance(member, property)) and member.__doc__:
+                yield name, member
 
 
 def _member(name: str, member: Any) -> str:
