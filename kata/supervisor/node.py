@@ -251,12 +251,14 @@ class Node:
     def memory_bytes(self) -> int:
         """Memory that the process holds for itself alone, in RAM or swapped out, read from outside (Linux: /proc)."""
         try:
-            status = Path(f"/proc/{self._spawned.visible_pid}/status").read_text("ascii", "replace")
+            status = (
+                Path(f"/proc/{self._spawned.visible_pid}/status").read_text("ascii", "replace") if self.alive else ""
+            )
         except OSError:
             status = ""
         kib = [int(line.split()[1]) for line in status.splitlines() if line.startswith(("RssAnon:", "VmSwap:"))]
         if not kib:
-            raise Inconclusive("this system does not tell the memory of another process")
+            raise Inconclusive("the process has ended, or this system does not tell the memory of another one")
         return sum(kib) * 1024
 
     # ------------------------------------------------------------ the channel
