@@ -89,9 +89,9 @@ def grade(
         stream.problem = stream.problem or _broken_off(error)
     finally:
         ending = connection.close()
-    if ending.out_of_memory and not stream.final:
+    if ending.out_of_memory and not stream.is_conclusive():
         stream.problem = _OUT_OF_MEMORY
-    elif stream.problem is not None and stream.problem.kind == "our-fault" and ending.errors.strip():
+    elif stream.problem is not None and stream.problem.kind == "our-fault" and stream.may_show_errors():
         stream.problem = msgspec.structs.replace(stream.problem, got=ending.errors.strip()[-2_000:])
     return _report(exercise, submission, launcher.info(), wanted, only, seed, stream, started_at, begun, ready_at)
 
@@ -133,11 +133,13 @@ class EventStream:
         self.ready: Ready | None = None
         self.loaded: Loaded | None = None
         self.final: Final | None = None
+        self.ended = time.monotonic()
+        """When the last event had come."""
         self.problem: Failure | None = None
         self.declared: dict[str, str] = {}
         """Id of each check, with its requirement."""
         self.results: dict[str, CheckResult] = {}
-        self._running: str | None = None
+        self._running: set[str] = set()
 
     def wait_until_ready(self) -> Ready:
         """Until the supervisor has come up. SandboxFailure when it is another version's."""
@@ -157,9 +159,20 @@ class EventStream:
     def run(self, deadline: float) -> None:
         """Until the final event; TimeoutError at the deadline (of time.monotonic)."""
         self._deadline = deadline
-        while self.final is None and self.problem is None:
-            digest = self._digest.hexdigest()
-            self._take(self._next(), digest)
+        try:
+            while self.final is None and self.problem is None:
+                digest = self._digest.hexdigest()
+                self._take(self._next(), digest)
+        finally:
+            self.ended = time.monotonic()
+
+    def is_conclusive(self) -> bool:
+        """Whether it is whole, and every check could be judged."""
+        return self.final is not None and all(each.outcome != "inconclusive" for each in self.results.values())
+
+    def may_show_errors(self) -> bool:
+        """Whether the supervisor's own log may be shown: from the first check on it can hold lines of the grader."""
+        return not self.declared
 
     def _take(self, event: Event, digest: str) -> None:
         match event:
@@ -170,13 +183,14 @@ class EventStream:
             case Loaded() if self.loaded is None:
                 self.loaded = event
             case Started(id=check_id):
-                if check_id not in self.declared or check_id in self.results or self._running is not None:
+                if check_id not in self.declared or check_id in self.results or check_id in self._running:
                     raise WireError(f"check {check_id!r} can't start now")
-                self._running = check_id
+                self._running.add(check_id)
             case Finished(result=result):
-                if result.id != self._running:
+                if result.id not in self._running:
                     raise WireError(f"check {result.id!r} ended, but it was not running")
-                self.results[result.id], self._running = result, None
+                self._running.remove(result.id)
+                self.results[result.id] = result
             case Final():
                 if (
                     event.digest != digest
@@ -263,8 +277,9 @@ def _report(
 ) -> Report:
     failure = stream.loaded.failure if stream.loaded and stream.final else None
     checks: defaultdict[str, list[CheckResult]] = defaultdict(list)
-    for check in stream.results.values():
-        checks[stream.declared[check.id]].append(check)
+    for check_id, requirement in stream.declared.items():
+        if check_id in stream.results:
+            checks[requirement].append(stream.results[check_id])
     requirements = judge(exercise, wanted, checks)
     problem = failure or stream.problem
     if problem is not None:
@@ -299,7 +314,7 @@ def _report(
         phases=Phases(
             start_seconds=round((ready_at or ended) - begun, 6),
             load_seconds=loaded,
-            checks_seconds=round(sum(check.seconds for check in stream.results.values()), 6),
+            checks_seconds=round(max(0.0, stream.ended - (ready_at or stream.ended) - loaded), 6),
             total_seconds=round(ended - begun, 6),
         ),
         dependability=stream.final.dependability if stream.final else Dependability(),

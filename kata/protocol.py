@@ -17,6 +17,9 @@ from kata.report.model import CheckResult, Dependability, Failure, Unexecuted
 JOB_BYTES_MAX = 16 * 1024 * 1024
 EVENT_BYTES_MAX = 4 * 1024 * 1024
 
+FIXED_HASHES = {"PYTHONHASHSEED": "0"}
+"""In the environment of supervisors and of student code: sets of text iterate alike whenever a run is replayed."""
+
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """All that a supervisor needs to grade one submission once."""

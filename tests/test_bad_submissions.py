@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -305,7 +305,16 @@ def test_what_never_ends_is_stopped_and_told(
     assert ran.report["phases"]["total_seconds"] < 45
 
 
-def test_who_wastes_the_run_s_time_loses_the_rest(check, tmp_path: Path, impatient_course) -> None:
+@pytest.fixture
+def one_lane() -> Iterator[None]:
+    """On a single core, checks run one after the other."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
+def test_who_wastes_the_run_s_time_loses_the_rest(check, tmp_path: Path, impatient_course, one_lane) -> None:
     course = impatient_course(SHORT_LIMITS.replace("run_seconds = 30", "run_seconds = 0.5"))
     ran = check("01-toy", written(tmp_path, "counter.py", adding("while True: pass")), "process", course)
     assert ran.status == 1

@@ -90,6 +90,28 @@ class TestSystemCalls:
         printed = zygote.run(f"{SYSTEM_CALL}\nprint({{n: call(i, 0, 0, 0, 0, 0, 0) for n, i in {numbers}.items()}})")
         assert eval(printed) == dict.fromkeys(numbers, "EPERM")
 
+    def test_what_locks_its_own_files_works(self, zygote: zygotes.Zygote) -> None:
+        printed = zygote.run(
+            code("""
+            import fcntl, shelve, sqlite3
+            for mode in ("delete", "wal"):
+                one, other = sqlite3.connect(mode), sqlite3.connect(mode)
+                one.execute(f"pragma journal_mode={mode}")
+                one.execute("create table t (a)")
+                for each in (one, other):
+                    each.execute("insert into t values (1)")
+                    each.commit()
+                print(*one.execute("select count(*) from t").fetchone(), end=" ")
+            with shelve.open("kept") as kept:
+                kept["a"] = 3
+            with shelve.open("kept") as kept, open("file", "w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                fcntl.lockf(file, fcntl.LOCK_EX)
+                print(kept["a"])
+            """)
+        )
+        assert printed == "2 2 3"
+
     def test_no_new_namespaces_by_clone(self, zygote: zygotes.Zygote) -> None:
         clone = {"x86_64": 56, "aarch64": 220}[kernel.MACHINE]
         printed = zygote.run(f"{SYSTEM_CALL}\nprint(call({clone}, {CLONE_NEWUSER | 17}, 0, 0, 0, 0), call(435, 0, 0))")
@@ -479,11 +501,12 @@ class TestLeftovers:
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, KILL, DENY, ABSENT = 0x7FFF0000, 0x80000000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
+PRETEND = 0x50000
 
 
-def verdict(program: bytes, architecture: int, number: int, argument: int = 0) -> int:
+def verdict(program: bytes, architecture: int, number: int, argument: int = 0, second: int = 0) -> int:
     """What a filter answers, by carrying out its instructions as the kernel would."""
-    words = {0: number, 4: architecture, 16: argument}
+    words = {0: number, 4: architecture, 16: argument, 24: second}
     steps = list(struct.iter_unpack("=HBBI", program))
     value = at = 0
     while True:
@@ -519,6 +542,15 @@ class TestFilter:
         assert verdict(program, architecture, clone, 0x1200011) == ALLOW  # a fork
         assert verdict(program, architecture, socketpair, socket.AF_UNIX) == ALLOW
         assert verdict(program, architecture, socketpair, 30) == DENY
+
+    def test_locks_are_only_pretended(self, machine: str) -> None:
+        column = tuple(ARCHITECTURES).index(machine)
+        program, architecture = seccomp.program(machine), ARCHITECTURES[machine]
+        flock, fcntl = (73, 32)[column], (72, 25)[column]
+        assert verdict(program, architecture, flock, 3, 2) == PRETEND
+        found = {command: verdict(program, architecture, fcntl, 3, command) for command in range(1100)}
+        assert {command for command, what in found.items() if what == PRETEND} == {6, 7, 37, 38}
+        assert {command for command, what in found.items() if what == DENY} == {1024, 1026}
 
     def test_the_other_architecture_is_killed(self, machine: str) -> None:
         program = seccomp.program(machine)

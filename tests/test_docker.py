@@ -239,6 +239,23 @@ def test_the_kernel_agrees(start: Start) -> None:
 
 
 @pytest.mark.docker
+def test_what_the_engine_shares_is_closed_to_students(start: Start) -> None:
+    connection = start("""
+        import os
+        from kata.supervisor.container import SHARED, close_shared_places
+        close_shared_places()
+        os.setresuid(4711, 4711, 4711)
+        for path in (*SHARED, "/proc/1/cmdline", "/proc/1/comm", "/dev/ptmx"):
+            try:
+                os.listdir(path) if os.path.isdir(path) else open(path).close()
+                print("open", path)
+            except OSError as error:
+                print(type(error).__name__)
+    """)
+    assert read_all(connection).decode().split() == ["PermissionError"] * 5
+
+
+@pytest.mark.docker
 def test_too_much_memory_is_told_from_other_ends(start: Start) -> None:
     connection = start("""
         print("begun", flush=True)

@@ -4,6 +4,7 @@ stream is a pass, and whatever happens there is a report."""
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from kata.protocol import Broken, Declared, Event, Final, Finished, Job, Loaded,
 from kata.report import model
 from kata.report.model import CheckResult, Dependability, Failure, Report
 from kata.report.scoring import by_category, judge, outcome_of, overall
+from kata.sandbox import process
 from kata.sandbox.process import ProcessLauncher
 from kata.submission import Submission
 from kata.wire import frame
@@ -317,15 +319,32 @@ def test_a_sandbox_that_takes_no_job(exercise):
 
 def test_what_the_supervisor_complained_about_is_kept(exercise):
     ending = FakeEnding(status=1, errors="x" * 5_000 + "MemoryError\n")
-    report = graded(exercise, Script(stream(WHOLE[:4], final=False), ending=ending))
+    report = graded(exercise, Script(stream(WHOLE[:1], final=False), ending=ending))
     assert_not_graded(report)
     assert report.problem.got.endswith("MemoryError")
     assert len(report.problem.got) == 2_000
 
 
+def test_once_checks_are_run_the_supervisor_s_log_is_for_nobody_s_eyes(exercise):
+    """A traceback of a broken check holds lines of the grader, and a submission can break off a run."""
+    ending = FakeEnding(status=1, errors="assert hidden == 3\n")
+    report = graded(exercise, Script(stream(WHOLE[:4], final=False), ending=ending))
+    assert_not_graded(report)
+    assert report.problem.got == ""
+
+
 def test_a_sandbox_out_of_memory_is_the_submissions_failure(exercise):
     ending = FakeEnding(status=137, out_of_memory=True)
     report = graded(exercise, Script(stream(WHOLE[:5], final=False), ending=ending))
+    assert (report.outcome, report.score, report.problem.kind) == ("unmet", 0, "exit")
+    # Whatever the kernel has chosen to end, nothing was judged for want of memory.
+    unjudged = [
+        msgspec.structs.replace(each, result=msgspec.structs.replace(each.result, outcome="inconclusive"))
+        if isinstance(each, Finished)
+        else each
+        for each in WHOLE
+    ]
+    report = graded(exercise, Script(stream(unjudged), ending=ending))
     assert (report.outcome, report.score, report.problem.kind) == ("unmet", 0, "exit")
     report = graded(exercise, Script(stream(WHOLE), ending=ending))
     assert (report.outcome, report.score) == ("met", 100), "its end was whole before"
@@ -488,7 +507,7 @@ Grade = Callable[..., Report]
 def really(tmp_path: Path) -> Grade:
     """Grades a submission with a grader of its own, in a supervisor that is a child process."""
 
-    def really(source: str, grader: str = GRADER, **options: Any) -> Report:
+    def really(source: str, grader: str = GRADER, lanes: int = 1, **options: Any) -> Report:
         root = folder_of(
             tmp_path,
             {
@@ -502,7 +521,9 @@ def really(tmp_path: Path) -> Grade:
         )
         exercise = msgspec.structs.replace(Catalog(root).get("01-count"), limits=Limits(call_seconds=0.3))
         files = {"counter.py": (root / "mine/counter.py").read_bytes()}
-        return grade(exercise, Submission("mine", files), ProcessLauncher(), seed=3, **options)
+        launcher = ProcessLauncher()
+        connection = launcher.start(lanes)
+        return grade(exercise, Submission("mine", files), launcher, seed=3, connection=connection, **options)
 
     return really
 
@@ -524,10 +545,43 @@ def test_a_right_submission_really(really):
     assert checks[2].virtual_seconds == 86_400
 
 
-def test_a_run_repeats_itself_exactly(really):
-    def told(report):
-        return [msgspec.structs.replace(check, seconds=0.0) for r in report.requirements for check in r.checks]
+def told(report: Report) -> list[Any]:
+    """All that its checks say, but for how long they took."""
+    return [msgspec.structs.replace(check, seconds=0.0) for r in report.requirements for check in r.checks]
 
+
+@pytest.mark.parametrize(
+    "source", [RIGHT, RIGHT.replace("+= number", "+= min(number, 5)"), RIGHT.replace("def add", "def no")]
+)
+def test_checks_side_by_side_say_what_they_say_in_a_row(really, source):
+    in_a_row, side_by_side = really(source), really(source, lanes=3)
+    assert told(side_by_side) == told(in_a_row)
+    for part in ("outcome", "score", "problem", "unexecuted", "dependability", "output"):
+        assert getattr(side_by_side, part) == getattr(in_a_row, part)
+    assert side_by_side.problem is None
+
+
+def test_a_lane_that_dies_is_our_fault(really):
+    grader = """
+        import os
+        from kata.grading import check
+
+        @check("counts")
+        def test_counts(student):
+            'It counts.'
+            os._exit(3)
+
+        @check("lasts")
+        def test_lasts(student):
+            'It lasts.'
+    """
+    report = really(RIGHT, grader, lanes=2)
+    assert report.outcome == "inconclusive"
+    assert "The grader broke" in report.problem.message
+    assert report.problem.got == ""  # the log could quote the grader
+
+
+def test_a_run_repeats_itself_exactly(really):
     wrong = RIGHT.replace("self.total += number", "self.total += number if number < 5 else 5")
     first, second = really(wrong, coverage=False), really(wrong, coverage=False)
     assert told(first) == told(second)
@@ -619,3 +673,21 @@ def test_each_failure_of_a_submission_really(really):
 )
 def test_a_grader_that_cannot_be_collected(really, grader):
     assert_not_graded(really(RIGHT, grader))
+
+
+def test_a_folder_goes_also_while_somebody_else_removes_it(tmp_path, monkeypatch):
+    """A zygote that is just ending takes away what it made: what has vanished must not end the removal."""
+    folder = tmp_path / "run"
+    for number in range(3):
+        (folder / f"node-{number}").mkdir(parents=True)
+        (folder / f"node-{number}" / "file").touch()
+    rmdir = os.rmdir
+
+    def overtaken(path, **options):
+        monkeypatch.setattr(os, "rmdir", rmdir)
+        rmdir(path, **options)
+        rmdir(path, **options)
+
+    monkeypatch.setattr(os, "rmdir", overtaken)
+    process.remove_tree(folder)
+    assert not folder.exists()

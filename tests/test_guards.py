@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 from collections import deque
 from pathlib import Path
@@ -13,7 +14,7 @@ from worlds import Probe
 
 from kata.grading import StudentError, raises
 from kata.student import orders
-from kata.supervisor.failures import CheckFailed, Inconclusive, ProcessFailed
+from kata.supervisor.failures import CheckFailed, Inconclusive, NoRoom, ProcessFailed
 from kata.supervisor.proxies import Call
 from kata.supervisor.spawner import Spawner, Wish, _Requested
 from kata.wire import Lines
@@ -410,7 +411,207 @@ def test_an_argument_that_is_too_large_is_our_own_fault(world_of):
 def test_lines_of_files_that_are_not_the_submissions_are_ignored(world_of):
     world = world_of("x = 1\n")
     world._collect([Lines("answer.py", [1, 77, -3], [1]), Lines("../other.py", [1], [1])])
-    assert (world.statements, world.executed) == ({"answer.py": (1,)}, {"answer.py": {1}})
+    assert (world.tally.statements, world.tally.executed) == ({"answer.py": (1,)}, {"answer.py": {1}})
+
+
+HOST = """
+    import gc, select, signal, time
+    import msgspec
+    from kata.wire import Ask, BigInteger, Done, More, Set, Turn, frame
+    host = next(each for each in gc.get_objects() if type(each).__name__ == "Host")
+    send = host._connection.sendall
+    class Cache:
+        pass
+"""
+
+
+def test_what_comes_by_drops_is_stopped(world_of):
+    world = world_of(
+        f"""{HOST}
+    def drip():
+        send(bytes([0, 16, 0, 0]))
+        while True:
+            send(b"x")
+            select.select([], [], [], 0.02)
+            sum(range(20_000))
+""",
+        call_seconds=0.1,
+    )
+    assert failure_of(world.student().drip).kind == "time-out"
+
+
+def test_questions_that_cost_only_the_supervisor_are_stopped(world_of):
+    world = world_of(
+        f"""{HOST}
+    def flood():
+        questions = frame(msgspec.msgpack.encode(Turn([Ask(n, 1, "tell", [1], {{}}) for n in range(40_000)], More())))
+        for _ in range(7):
+            send(questions)
+""",
+        check_seconds=0.3,
+    )
+    Probe(world)
+    assert failure_of(world.student().flood).kind == "time-out"
+
+
+def test_a_turn_has_a_size(world_of):
+    world = world_of(
+        f"""{HOST}
+    def speak():
+        part = frame(msgspec.msgpack.encode(Turn([Done(10**9, "x" * 1_000_000)], More())))
+        for _ in range(60):
+            send(part)
+"""
+    )
+    assert "sent one turn of more than 8,388,608 bytes" in failure_of(world.student().speak).message
+
+
+def test_a_set_whose_items_collide_is_refused_at_once(world_of):
+    world = world_of(
+        f"""{HOST}
+    def collide():
+        items = [BigInteger(format((2**61 - 1) * (n + 1024) + 7, "x")) for n in range(20_000)]
+        type(host)._finish = lambda self, call_id, result: self._send(Done(call_id, Set(items, False)))
+"""
+    )
+    with pytest.raises(CheckFailed, match="its answer is a set whose keys collide"):
+        world.student().collide()
+
+
+@pytest.mark.parametrize("answer", ["2000", "[]", "None", "'x' * 3", "{}"])
+def test_calls_in_a_row_have_as_many_answers(world_of, answer):
+    world = world_of(
+        f"""{HOST}
+    def add(n):
+        return n
+    type(host)._start = lambda self, call: self._finish(call.id, {answer})
+"""
+    )
+    with pytest.raises(CheckFailed, match=r"add in a row: its answer is not a list of 3 answers"):
+        world.student().add.each([1, 2, 3])
+
+
+def test_nobody_answers_for_another_process(world_of):
+    world = world_of(
+        f"""{HOST}
+    async def answer(probe, number):
+        return await probe.wait(number)
+    def answer_all(number):
+        for n in range(number - 20, number + 20):
+            host._send(Done(n, "forged"))
+"""
+    )
+    probe = Probe(world)
+    one, other = world.student("one"), world.student("other")
+    waiting = one.answer.start(probe, 5)
+    world.clock.advance(1)
+    assert other.answer_all(waiting.number) == "forged"
+    world.clock.advance(10)
+    assert waiting.result() is None
+
+
+def test_who_hangs_when_it_is_parted_from_is_not_asked_again(world_of):
+    world = world_of(
+        f"""{HOST}
+    type(host)._say_farewell = lambda self, statements: signal.pause()
+""",
+        call_seconds=0.1,
+    )
+    world.begin("1:traced", True)
+    world.student()
+    world.reset()
+    assert not world._is_traced()
+
+
+BURN = """
+    import os, signal, time
+    def burn():
+        until = time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID) + 0.2
+        while time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID) < until:
+            pass
+    def in_a_child():
+        if os.fork() == 0:
+            burn()
+            os._exit(0)
+        os.wait()
+    def in_a_helper():
+        done, ended = os.pipe()
+        if os.fork() == 0:
+            burn()
+            os.write(ended, b"x")
+            signal.pause()
+        os.read(done, 1)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux tells what a process has started")
+@pytest.mark.parametrize("where", ["burn", "in_a_child", "in_a_helper"])
+def test_work_in_another_process_is_counted(world_of, where):
+    student = world_of(BURN).student()
+    with student.cpu() as used:
+        getattr(student, where)()
+    assert used.seconds >= 0.18
+
+
+# ---------------------------------------------------------------- no room for another process
+
+
+def test_who_leaves_no_room_for_its_own_processes_has_failed(world_of, spawner, monkeypatch):
+    world = world_of("x = 1\n")
+
+    def refuse(wish):
+        raise NoRoom("no student process can be started: no space left")
+
+    monkeypatch.setattr(spawner, "spawn", refuse)
+    with pytest.raises(NoRoom):
+        world.student()  # nobody of this run is there to blame
+    monkeypatch.undo()
+    world.student()
+    monkeypatch.setattr(spawner, "spawn", refuse)
+    with pytest.raises(ProcessFailed, match="used up what all of them share"):
+        world.student()
+
+
+def test_a_process_that_was_started_ahead_without_room_is_started_again(tmp_path):
+    spawner = Spawner("plain", tmp_path)
+    wish = Wish(False, 0, 0, 0)
+    spawner.start_ahead(wish)
+    assert spawner._spare is not None
+    os.kill(spawner._reply_to(spawner._spare).pid, signal.SIGKILL)
+    channel = spawner._spare.channel
+    while channel.recv(4096):
+        pass
+    spawned = spawner.spawn(wish)
+    assert spawned.channel is not channel
+    spawner.destroy(spawned)
+    spawner.close()
+
+
+def test_a_fork_that_was_refused_for_want_of_room():
+    spawner = Spawner.__new__(Spawner)
+    spawner._connection, zygote = socket.socketpair()
+    channel, other = socket.socketpair()
+    requested = _Requested(Wish(False, 0, 0, 0), channel, *os.pipe())
+    spawner._owed = deque([requested])
+    orders.send(zygote, orders.Reply(failure="BlockingIOError", full=True))
+    with pytest.raises(NoRoom, match="BlockingIOError"):
+        spawner._reply_to(requested)
+    assert channel.fileno() == -1
+    for end in (zygote, spawner._connection, other):
+        end.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(28, "full"), True),
+        (BlockingIOError(11, "processes"), True),
+        (MemoryError(), True),
+        (OSError(1, ""), False),
+    ],
+)
+def test_what_is_a_want_of_room(error, full):
+    assert orders.is_full(error) == full
 
 
 # ---------------------------------------------------------------- our own faults
@@ -433,7 +634,7 @@ def test_a_process_that_cannot_be_confined_is_our_fault(tmp_path):
 def test_an_order_that_failed_muddles_no_other():
     spawner = Spawner.__new__(Spawner)
     spawner._connection, zygote = socket.socketpair()
-    first, second = (_Requested(Wish(False, 0, 0), spawner._connection, -1, -1) for _ in range(2))
+    first, second = (_Requested(Wish(False, 0, 0, 0), spawner._connection, -1, -1) for _ in range(2))
     spawner._owed = deque([None, first, second])
     for reply in (orders.Reply(), orders.Reply(failure="no more processes"), orders.Reply(pid=7)):
         orders.send(zygote, reply)
@@ -450,7 +651,7 @@ def test_a_zygote_that_is_gone_is_our_fault(tmp_path):
     spawner._zygote.kill()
     spawner._zygote.wait()
     with pytest.raises(Inconclusive, match="the zygote ended unexpectedly"):
-        spawner.spawn(Wish(False, 0, 0))
+        spawner.spawn(Wish(False, 0, 0, 0))
     spawner.close()
 
 

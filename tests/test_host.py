@@ -57,21 +57,21 @@ def test_the_lines_that_ran_are_told(tmp_path):
     source = b"def ran():\n    return 1\ndef never():\n    return 2\n"
     spawner = GentleSpawner("plain", tmp_path)
     try:
-        spawner.prepare({"answer.py": source, "other.py": b"x = 1\n"}, "answer.py", Limits(), 0, True)
+        spawner.prepare({"answer.py": source, "other.py": b"x = 1\n"}, "answer.py", Limits(), 0)
         world = World(spawner, Limits(), 1, {"answer.py": source, "other.py": b"x = 1\n"})
         world.begin("preflight", True)
         world.student()
         world.end()
-        assert world.statements["answer.py"] == (1, 2, 3, 4)
-        assert world.executed["answer.py"] == {1, 3}
+        assert world.tally.statements["answer.py"] == (1, 2, 3, 4)
+        assert world.tally.executed["answer.py"] == {1, 3}
         spawner.compile()
         world.begin("check", True)
         world.student().ran()
         world.end()
-        assert world.executed["answer.py"] == {1, 2, 3}
+        assert world.tally.executed["answer.py"] == {1, 2, 3}
         world.begin("untraced", False)
         world.student().never()
         world.end()
-        assert world.executed["answer.py"] == {1, 2, 3}
+        assert world.tally.executed["answer.py"] == {1, 2, 3}
     finally:
         spawner.close()

@@ -680,6 +680,23 @@ def test_a_fake_kills_in_the_middle_of_what_is_asked(world_of):
     assert trap.prey.walk(trap, 5) == "through"
 
 
+def test_what_a_submission_draws_by_chance_is_the_same_in_every_run(world_of):
+    source = """
+        import os, random
+        def draw():
+            return random.random()
+        def hashes():
+            return os.environ["PYTHONHASHSEED"]
+    """
+    world = world_of(source, seed=3)
+    first, second = [world.student().draw() for _ in range(2)]
+    world.reset()
+    assert [world.student().draw() for _ in range(2)] == [first, second]
+    assert first != second
+    assert world.student().hashes() == "0"
+    assert world_of(source, seed=4).student().draw() != first
+
+
 def test_cpu_time_is_read_from_outside(world_of):
     student = world_of("""
         def work(n):
@@ -801,7 +818,7 @@ def test_calls_under_a_fault_count_for_availability(world_of):
     with world.fault("the sky falls", "the sky is mended"):
         student.works()
         settle([student.fails.start()])
-    counts = world.dependability()
+    counts = world.tally.dependability()
     assert (counts.operations, counts.answered, counts.answers, counts.right) == (2, 1, 3, 3)
     assert [line.kind for line in world.lines()[0]] == ["call", "fault", "call", "call", "fault"]
 

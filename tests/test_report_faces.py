@@ -1,12 +1,10 @@
-"""The faces for machines: JSON and its schema, JUnit, Gradescope, check50; and writing them to files."""
+"""The faces for machines: JSON and its schema, JUnit, Gradescope, check50."""
 
 from __future__ import annotations
 
 import json
 import os
-import threading
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,9 +13,8 @@ import reports
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kata.errors import UsageError
 from kata.report import text
-from kata.report.faces import FACES, write
+from kata.report.faces import FACES
 from kata.report.model import from_json, to_json
 from kata.report.schema import PATH, schema
 
@@ -174,68 +171,3 @@ def test_check50_says_why() -> None:
 def test_check50_begins_with_what_kept_the_run_from_being_graded() -> None:
     assert parsed("check50", "load_problem")["results"][0]["passed"] is False
     assert parsed("check50", "sandbox_died")["results"][0]["passed"] is None
-
-
-# Writing
-
-
-def test_write_replaces_a_file_as_a_whole(tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    path.write_text("old")
-    write(reports.met(), "json", path)
-    assert from_json(path.read_bytes()) == reports.met()
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_write_follows_a_link(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    write(reports.met(), "json", tmp_path / "link")
-    assert (tmp_path / "link").is_symlink()
-    assert from_json((tmp_path / "real").read_bytes()) == reports.met()
-
-
-def test_write_gives_a_new_file_the_usual_rights(tmp_path: Path) -> None:
-    (tmp_path / "usual").touch()
-    write(reports.met(), "json", tmp_path / "report")
-    assert (tmp_path / "report").stat().st_mode == (tmp_path / "usual").stat().st_mode
-
-
-def test_write_writes_into_a_pipe(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    got: list[bytes] = []
-    reader = threading.Thread(target=lambda: got.append(path.read_bytes()), daemon=True)
-    reader.start()
-    write(reports.met(), "json", path)
-    reader.join()
-    assert from_json(got[0]) == reports.met()
-
-
-@pytest.mark.parametrize("name", ["missing/report.json", "folder", "file/report.json", "x" * 300, "nul\0"])
-def test_write_says_what_can_not_be_written(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="can't be written") as caught:
-        write(reports.met(), "json", tmp_path / name)
-    assert caught.value.remedy
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
-
-
-def test_a_write_that_fails_leaves_what_stood_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "report.json"
-    path.write_text("old")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(UsageError, match="No space left"):
-        write(reports.met(), "json", path)
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_write_knows_its_formats(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no report format 'pdf'") as caught:
-        write(reports.met(), "pdf", tmp_path / "report.pdf")
-    assert "html" in caught.value.remedy

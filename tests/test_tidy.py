@@ -33,6 +33,7 @@ LINK_HOSTS = {
     "docs.pytest.org",
     "docs.python.org",
     "gradescope-autograders.readthedocs.io",
+    "gvisor.dev",
     "hypothesis.readthedocs.io",
     "json-schema.org",
     "keepachangelog.com",

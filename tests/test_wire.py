@@ -56,6 +56,11 @@ class Pair:
     right: object
 
 
+@dataclasses.dataclass(frozen=True)
+class Coin:
+    value: int
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 SCALARS = st.none() | st.booleans() | st.integers(-(2**300), 2**300) | st.floats(allow_nan=False) | TEXT | st.binary()
 KEYS = st.recursive(
@@ -166,6 +171,22 @@ def nested(levels: int) -> list:
     for _ in range(levels):
         value = [value]
     return value
+
+
+def test_records_of_different_content_do_not_collide():
+    assert crossed(frozenset(Coin(number) for number in range(3_000))) == {
+        Record("Coin", value=number) for number in range(3_000)
+    }
+    assert hash(Record("Held", items=[1])) == hash(Record("Held", items=[2]))  # by what can be hashed of it
+
+
+@pytest.mark.parametrize("make", [lambda keys: wire.Set(keys, True), lambda keys: wire.Mapping([(k, 1) for k in keys])])
+def test_keys_that_are_made_to_collide_are_refused(make):
+    prime = 2**61 - 1
+    few, many = ([wire.BigInteger(format(prime * (n + 1024), "x")) for n in range(size)] for size in (60, 5_000))
+    assert len(Unpacker(refuse_handle).unpack(make(few))) == 60
+    with pytest.raises(WireError, match="keys collide"):
+        Unpacker(refuse_handle).unpack(make(many))
 
 
 def test_depth_is_bounded_on_both_sides():

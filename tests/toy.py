@@ -84,7 +84,7 @@ class FakeLauncher:
     name: str = "process"
     started: list[FakeConnection] = field(default_factory=list)
 
-    def start(self) -> FakeConnection:
+    def start(self, lanes: int = 1) -> FakeConnection:
         self.started.append(FakeConnection())
         return self.started[-1]
 

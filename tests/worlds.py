@@ -49,7 +49,7 @@ def world_of(spawner: Spawner) -> Iterator[WorldOf]:
         texts = source if isinstance(source, dict) else {ENTRY: source}
         files = {name: dedent(text).encode() for name, text in texts.items()}
         kept = Limits(**limits)
-        spawner.prepare(files, ENTRY, kept, 0, False)
+        spawner.prepare(files, ENTRY, kept, 0)
         world = World(spawner, kept, seed, files)
         world.begin(f"{seed}:test", False)
         worlds.append(world)

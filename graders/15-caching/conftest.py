@@ -5,7 +5,7 @@ import pytest
 from kata.grading import named
 from kata.grading.fakes import Store
 
-DEFAULTS = {"ttl": 45, "capacity": 100, "grace": 0}
+DEFAULTS = {"ttl": 45, "capacity": 100}
 
 
 @pytest.fixture
@@ -40,16 +40,16 @@ def begin(world):
 
 @pytest.fixture
 def full_caches(world):
-    """By size, a process with a cache whose every place is taken, and the keys that are held there."""
+    """By size, a process with a cache whose every place is taken, the store beside it, and the keys held there."""
     return {size: full_cache(world, size) for size in (32, 2048)}
 
 
 def full_cache(world, size):
-    student = world.student()
-    cache = cache_beside(student, Store(world), capacity=size)
+    student, store = world.student(), Store(world)
+    cache = cache_beside(student, store, capacity=size)
     keys = [f"key{number}" for number in range(size)]
     cache.get.each(keys, at_once=True)
-    return student, cache, keys
+    return student, cache, store, keys
 
 
 def cache_beside(student, store, **options):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kata.grading import settle
 
 
-def operations(verbs, keys, waits, length=9):
+def operations(verbs, keys, waits, length=14):
     """Sequences of `(seconds to wait first, verb, key)`.
 
     To `rest` is a verb too: the smallest failing sequence is padded with rests, which leave no trace.

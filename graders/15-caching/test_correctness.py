@@ -114,7 +114,7 @@ def test_a_missing_key_ends_at_its_ttl(new_cache, store, clock):
 
 
 @check("fresh")
-@examples(count=20, steps=operations(["get", "get", "get", "put"], ["ada", "ada", "bob"], waits=[4, 12, 24]))
+@examples(count=12, steps=operations(["get", "get", "get", "put"], ["ada", "ada", "bob"], waits=[4, 12, 24]))
 def test_no_answer_is_older_than_the_ttl(begin, clock, steps):
     """In any sequence of operations, each answer was in the store less than a TTL ago, whoever wrote it."""
     cache, store = begin(ttl=24)
@@ -236,7 +236,7 @@ def test_concurrent_puts_end_as_the_store_does(cache, store, clock):
 
 
 @check("overtaken")
-@examples(count=20, steps=operations(["get", "get", "put", "change"], ["ada"], waits=[1, 2]))
+@examples(count=12, steps=operations(["get", "get", "put", "change"], ["ada"], waits=[1, 2]))
 def test_no_answer_is_outdated_when_its_get_begins(begin, clock, steps):
     """However loads, puts and invalidates overlap, no answer was already outdated when its get began."""
     cache, store = begin(ttl=1000)
@@ -302,7 +302,7 @@ def test_holds_at_most_its_capacity(new_cache, store):
 
 
 @check("lru")
-@examples(count=20, steps=operations(["get", "get", "put", "invalidate"], ["ada", "bob", "cyd"], waits=[7]))
+@examples(count=12, steps=operations(["get", "get", "put", "invalidate"], ["ada", "bob", "cyd"], waits=[7]))
 def test_holds_what_a_model_holds(begin, clock, steps):
     """In any sequence of operations, a get asks the store exactly when its key had to be loaded."""
     cache, store = begin(ttl=1000, capacity=2)

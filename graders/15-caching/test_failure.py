@@ -128,8 +128,8 @@ def test_all_who_wait_share_the_stale_value(new_cache, store, clock):
 
 @check("grace")
 def test_without_grace_nothing_stale_is_served(new_cache, store, clock):
-    """With no grace, get raises the store's error from the TTL on."""
-    cache = new_cache(ttl=45, grace=0)
+    """With no grace, which is the default, get raises the store's error from the TTL on."""
+    cache = new_cache(ttl=45)
     cache.get("ada")
     clock.advance(45)
     with store.down(), raises("ConnectionError"):

@@ -102,15 +102,17 @@ def test_work_is_the_same_in_a_big_cache(full_caches):
     strangers = (f"stranger{number}" for number in count())
 
     def hits(size):
-        student, cache, keys = full_caches[size]
+        student, cache, _, keys = full_caches[size]
         with student.cpu() as used:
             cache.get.each((keys * 60)[::7][:200])
         return used.seconds
 
     def evictions(size):
-        student, cache, _ = full_caches[size]
+        student, cache, store, _ = full_caches[size]
+        store.forget()
         with student.cpu() as used:
             cache.get.each(islice(strangers, 100), at_once=True)
+        assert len(store.reads) == 100, "reads of the store for 100 keys that are not held"
         return used.seconds
 
     growth(hits, sizes=list(full_caches), at_most=0.25, what="The work of 200 hits")

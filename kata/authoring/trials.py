@@ -19,6 +19,8 @@ from kata.submission import Submission, read_submission
 
 Role = Literal["stub", "reference", "right", "wrong"]
 
+WRONG_SHARE = 5
+"""There are many wrong submissions: each runs on one in so many of the seeds."""
 WRONG_SEEDS_MAX = 5
 """A wrong submission that loses what it names on five seeds is caught; more seeds are for the right ones."""
 
@@ -85,8 +87,9 @@ def run_trials(
 
 
 def _plan(subjects: list[Subject], seeds: range) -> Iterator[tuple[Subject, int]]:
+    for_wrong = min(WRONG_SEEDS_MAX, -(-len(seeds) // WRONG_SHARE))
     for subject in subjects:
-        most = {"stub": 1, "wrong": WRONG_SEEDS_MAX}.get(subject.role, len(seeds))
+        most = {"stub": 1, "wrong": for_wrong}.get(subject.role, len(seeds))
         for seed in seeds[:most]:
             yield subject, seed
 

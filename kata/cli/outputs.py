@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -54,9 +55,9 @@ def _parse(value: str) -> Output:
         near = get_close_matches(name, list(FACES), n=1)
         suggestion = f"Did you mean {near[0]}? " if near else ""
         raise UsageError(f"{name!r} is no format of a report.", f"{suggestion}There are {', '.join(FACES)}.")
-    path = Path(file)
-    if file != "-" and (path.is_dir() or not path.absolute().parent.is_dir()):
-        what = "is a folder" if path.is_dir() else "lies in a folder that doesn't exist"
+    # Unlike Path.is_dir, os.path's takes any name.
+    if file != "-" and (os.path.isdir(file) or not os.path.isdir(os.path.dirname(os.path.abspath(file)))):
+        what = "is a folder" if os.path.isdir(file) else "lies in a folder that doesn't exist"
         raise UsageError(f"--report {value}: {file} {what}.", "Name a file in a folder that exists.")
     return Output(name, file)
 
@@ -74,16 +75,17 @@ def write_outputs(report: Report, outputs: list[Output]) -> None:
             continue
         try:
             _write(Path(output.file), data)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(
-                f"{output.file} can't be written: {error.strerror}.",
+                f"{output.file} can't be written: {reason}.",
                 f"`kata report {report.exercise.id} --report {output.format}=FILE` writes it elsewhere.",
             ) from error
 
 
 def _write(path: Path, data: bytes) -> None:
-    target = path.resolve()
-    if target.exists() and not target.is_file():
+    target = Path(os.path.realpath(path))
+    if os.path.exists(target) and not target.is_file():
         # A pipe or /dev/stdout can be written to, but not replaced.
         target.write_bytes(data)
     else:

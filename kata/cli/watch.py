@@ -74,8 +74,10 @@ class Pool:
         """Start the next sandbox, unless one waits that lives. Raises what `launcher.start` raises."""
         if self._warm and self._warm.alive():
             return
+        from kata.sandbox.choose import lanes
+
         self.close()
-        self._warm = Warm(self._launcher.start())
+        self._warm = Warm(self._launcher.start(lanes()))
 
     def take(self) -> Warm:
         """A sandbox that lives; whoever takes it closes it."""

@@ -1,12 +1,9 @@
-"""The faces that go into files: their names, and writing one so that a reader never meets half of it."""
+"""The faces that go into files, by name."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
-from kata.errors import UsageError
 from kata.report import text
 from kata.report.model import Report, to_json
 
@@ -56,38 +53,3 @@ FACES: dict[str, Face] = {
     "markdown": _markdown,
 }
 """Each takes a report and gives the bytes of a whole file; what a face needs is imported when it is drawn."""
-
-
-def write(report: Report, format: str, path: Path) -> None:
-    """Write the report's face of that name to the path, whole or not at all.
-
-    What stands there is replaced; a device or a pipe is written to. Raises UsageError when there is no such
-    face, or when the path can't be written.
-    """
-    face = FACES.get(format)
-    if face is None:
-        raise UsageError(f"There is no report format {format!r}.", f"Use one of: {', '.join(FACES)}.")
-    data = face(report)
-    try:
-        _replace(path, data)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(
-            f"The report can't be written to {text.line(str(path))}: {reason}.",
-            "Name a file in a folder that exists and that you may write to.",
-        ) from None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(data)
-        return
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise IsADirectoryError(None, "it is a folder")
-    fresh = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
-    try:
-        fresh.write_bytes(data)
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)

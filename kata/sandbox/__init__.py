@@ -47,8 +47,11 @@ class Launcher(Protocol):
 
     name: str
 
-    def start(self) -> Connection:
-        """Start a supervisor; returns at once, while it is still importing. Raises SandboxUnavailable."""
+    def start(self, lanes: int = 1) -> Connection:
+        """Start a supervisor; returns at once, while it is still importing. Raises SandboxUnavailable.
+
+        It runs so many checks side by side: who grades one submission has the cores for that, a batch has not.
+        """
 
     def info(self) -> SandboxInfo:
         """What it isolates, without what only a run can tell (protections, python)."""

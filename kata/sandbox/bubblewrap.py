@@ -67,9 +67,9 @@ class BubblewrapLauncher:
 
     name = "bubblewrap"
 
-    def start(self) -> ChildConnection:
+    def start(self, lanes: int = 1) -> ChildConnection:
         """Start a supervisor. Raises SandboxUnavailable when no process can be started."""
-        return ChildConnection("namespaces")
+        return ChildConnection("namespaces", lanes)
 
     def info(self) -> SandboxInfo:
         """What it isolates, without what only a run can tell."""

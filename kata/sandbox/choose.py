@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from kata.errors import SandboxUnavailable
@@ -9,6 +10,9 @@ from kata.sandbox import Launcher, Offer, Progress
 
 Choice = Literal["auto", "docker", "bubblewrap", "process"]
 """What `--sandbox` may be."""
+
+LANES_MAX = 4
+"""Each lane keeps a warm process of its own: more would cost more to start than they save."""
 
 
 def choose(name: Choice, *, progress: Progress, notice: Progress) -> Launcher:
@@ -23,6 +27,12 @@ def choose(name: Choice, *, progress: Progress, notice: Progress) -> Launcher:
     if name == "docker":
         return _docker(progress)
     return _bubblewrap() if name == "bubblewrap" else _process()
+
+
+def lanes() -> int:
+    """How many checks to run side by side for somebody who waits for a single submission: one on each core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, LANES_MAX)
 
 
 def survey() -> list[Offer]:

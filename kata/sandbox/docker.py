@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kata.errors import KataError, SandboxFailure, SandboxUnavailable
+from kata.protocol import FIXED_HASHES
 from kata.report.model import SandboxInfo
 from kata.sandbox import Offer
 
@@ -239,7 +240,7 @@ class DockerLauncher:
         self._refused: dict[str, str] = {}
         self._swept = False
 
-    def start(self) -> DockerConnection:
+    def start(self, lanes: int = 1) -> DockerConnection:
         """Start a supervisor. The first call also removes what dead runs of this host have left.
 
         Raises SandboxUnavailable when the daemon doesn't answer, refuses the container, or lacks the image.
@@ -247,7 +248,7 @@ class DockerLauncher:
         if self._client is None:
             self._client = connect()
         with engine("start a sandbox", SandboxUnavailable):
-            connection = self._start(self._client)
+            connection = self._start(self._client, lanes)
         if not self._swept:
             self._swept = True
             with suppress(SandboxFailure):
@@ -264,21 +265,21 @@ class DockerLauncher:
             image=self._image,
         )
 
-    def _start(self, client: APIClient) -> DockerConnection:
+    def _start(self, client: APIClient, lanes: int) -> DockerConnection:
         """Leaves out, one after the other, the flags that this daemon refuses and that we can do without."""
         from docker.errors import APIError
 
         while True:
             try:
-                return self._start_once(client)
+                return self._start_once(client, lanes)
             except APIError as error:
                 refused = self._dispensable_in(say(error))
                 if not refused:
                     raise
                 self._refused.update(refused)
 
-    def _start_once(self, client: APIClient) -> DockerConnection:
-        container = self._create(client)
+    def _start_once(self, client: APIClient, lanes: int) -> DockerConnection:
+        container = self._create(client, lanes)
         stream = None
         try:
             stream = client.attach_socket(container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
@@ -290,16 +291,22 @@ class DockerLauncher:
             raise
         return DockerConnection(client, container, stream)
 
-    def _create(self, client: APIClient) -> str:
+    def _create(self, client: APIClient, lanes: int) -> str:
         """Create the container, with every flag of "The docker line" in ARCHITECTURE.md; its id."""
         answer = client.create_container(
             self._image,
             name=f"kata-{secrets.token_hex(6)}",
-            entrypoint=self._command,
+            entrypoint=[*self._command, "--lanes", str(lanes)],
             user="0:0",
             working_dir="/",
             hostname="sandbox",
-            environment={"PYTHONPATH": PACKAGES, "HOME": "/grader", "TMPDIR": "/grader", "LANG": "C.UTF-8"},
+            environment={
+                "PYTHONPATH": PACKAGES,
+                "HOME": "/grader",
+                "TMPDIR": "/grader",
+                "LANG": "C.UTF-8",
+                **FIXED_HASHES,
+            },
             labels=owner_labels(),
             # An attached stdin ends with its first client: a host that dies closes the supervisor's stdin.
             stdin_open=True,

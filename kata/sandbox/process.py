@@ -17,11 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kata.errors import SandboxFailure, SandboxUnavailable
+from kata.protocol import FIXED_HASHES
 from kata.report.model import SandboxInfo
 from kata.sandbox import Offer
 
 _PREFIX = "kata-run-"
 _ERRORS_SHOWN = 4_000
+REMOVALS_MAX = 50
+"""How often the removal of a folder is tried again, 20 ms apart."""
 _NOT_PASSED_ON = ("PYTHON", "PYTEST", "COV_")
 """Of the environment. COVERAGE_PROCESS_CONFIG is: our own tests measure the supervisor by it. A zygote, and so student
 code, has an environment of its own in any case."""
@@ -41,8 +44,8 @@ class ProcessLauncher:
 
     name = "process"
 
-    def start(self) -> ChildConnection:
-        return ChildConnection("plain")
+    def start(self, lanes: int = 1) -> ChildConnection:
+        return ChildConnection("plain", lanes)
 
     def info(self) -> SandboxInfo:
         return SandboxInfo(
@@ -56,14 +59,14 @@ class ProcessLauncher:
 class ChildConnection:
     """A supervisor in a child process, with a private folder that goes when it ends."""
 
-    def __init__(self, spawner: str) -> None:
+    def __init__(self, spawner: str, lanes: int) -> None:
         sweep()
         self._scratch = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_scratch_root()))
         self._ending: ChildEnding | None = None
         self._errors = (self._scratch / "errors").open("w+b")
         package = str(Path(__file__).resolve().parents[2])
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
-        environment["PYTHONPATH"] = package
+        environment |= {"PYTHONPATH": package, **FIXED_HASHES}
         try:
             self._process = subprocess.Popen(
                 [
@@ -77,6 +80,8 @@ class ChildConnection:
                     spawner,
                     "--scratch",
                     str(self._scratch),
+                    "--lanes",
+                    str(lanes),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -165,14 +170,13 @@ def remove_tree(folder: Path) -> None:
         else:
             os.unlink(path)
 
-    for _ in range(3):
-        try:
+    for _ in range(REMOVALS_MAX):
+        with contextlib.suppress(OSError):
             shutil.rmtree(folder, onerror=allow)
+        if not folder.exists():
             return
-        except FileNotFoundError:
-            return
-        except OSError:
-            time.sleep(0.02)  # a process that is just dying may still have written there
+        # A process that is just dying may still write there, or a zygote that is just ending take files away itself.
+        time.sleep(0.02)
 
 
 def _is_alive(pid: int) -> bool:

@@ -29,6 +29,7 @@ import msgspec
 from kata.student import clock
 from kata.student.confine import Confinement, confine
 from kata.student.loop import LockstepLoop
+from kata.student.orders import is_full
 from kata.wire import (
     FRAME_BYTES_MAX,
     Answer,
@@ -66,16 +67,29 @@ if TYPE_CHECKING:
 FOLDER = "submission"
 """The submission's files stand in a folder of that name, in the process's own directory."""
 
+ORIGIN = f"/{FOLDER}"
+"""Where its main file claims to be from in tracebacks: the same in every process, so that it is compiled once."""
+
 _encoder = msgspec.msgpack.Encoder()
 _deliveries = msgspec.msgpack.Decoder(Deliver)
 
 
 class Submission(NamedTuple):
-    """The submission's files by relative name, which of them to import, and its code if that was compiled before."""
+    """The submission's files by relative name, which of them to import, and its code if `compiled` before."""
 
     files: dict[str, bytes]
     entry: str
     code: CodeType | None
+
+
+def compiled(files: dict[str, bytes], entry: str) -> CodeType:
+    """The code of a submission's main file. SyntaxError or ValueError when it is none."""
+    path = f"{ORIGIN}/{entry}"
+    code = compile(files[entry], path, "exec", dont_inherit=True)
+    # What a traceback shows of it can't be read from there.
+    text = importlib.util.decode_source(files[entry])
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+    return code
 
 
 def run(connection: socket.socket, confinement: Confinement, submission: Submission, tracer: Tracer | None) -> None:
@@ -85,7 +99,8 @@ def run(connection: socket.socket, confinement: Confinement, submission: Submiss
         folder = os.path.join(os.getcwd(), FOLDER)
         _write_files(folder, submission.files)
     except Exception as error:
-        connection.sendall(frame(_encoder.encode(Hello([], f"{type(error).__name__}: {error}"[:2000]))))
+        hello = Hello([], f"{type(error).__name__}: {error}"[:2000], is_full(error))
+        connection.sendall(frame(_encoder.encode(hello)))
         return
     connection.sendall(frame(_encoder.encode(Hello(list(protections)))))
     Host(connection, folder, submission, tracer).serve()
@@ -189,26 +204,28 @@ class Host:
     def _say_farewell(self, statements: bool) -> None:
         if self._tracer is None:
             return
-        sources = sorted(name for name in self._submission.files if name.endswith(".py"))
-        for lines in self._tracer.lines(self._folder, sources, statements):
-            self._send(lines)
+        for name in sorted(self._submission.files):
+            if name.endswith(".py"):
+                path = f"{self._folder}/{name}"
+                origin = f"{ORIGIN}/{name}" if name == self._submission.entry else path
+                executed = self._tracer.lines(origin)  # first, for `statements` would empty the collector
+                self._send(Lines(name, self._tracer.statements(path) if statements else [], executed))
 
     def _load(self) -> None:
         """Import the submission. To the supervisor that is the answer to call 0."""
-        entry, code = self._submission.entry, self._submission.code
+        files, entry, code = self._submission
         name = entry.removesuffix(".py")
         sys.path.insert(0, self._folder)
         sys.meta_path.insert(0, _OwnFilesAlone(self._folder))
         try:
-            spec = importlib.util.spec_from_file_location(name, os.path.join(self._folder, entry))
+            spec = importlib.util.spec_from_file_location(name, f"{self._folder}/{entry}")
             assert spec is not None
-            assert spec.loader is not None
             self._module = importlib.util.module_from_spec(spec)
             sys.modules[name] = self._module
-            if code is None:
-                spec.loader.exec_module(self._module)
-            else:
-                exec(_located(code, f"{self._folder}/{entry}"), vars(self._module))  # noqa: S102
+            code = code or compiled(files, entry)
+            if self._tracer is not None:
+                self._tracer.wake()
+            exec(code, vars(self._module))  # noqa: S102
             names = [n for n in vars(self._module) if isinstance(n, str) and not n.startswith("_")]
         except BaseException as error:
             self._fail(0, error)
@@ -273,16 +290,22 @@ class Host:
 
     def _frames(self, error: BaseException) -> list[Frame]:
         """The submission's own lines, innermost last."""
-        if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(self._folder):
-            name = os.path.relpath(error.filename, self._folder)
+        if isinstance(error, SyntaxError) and (name := self._own_name(error.filename or "")):
             return [Frame(name, error.lineno or 0, "", (error.text or "").strip()[:300])]
         frames = []
         for at, line in traceback.walk_tb(error.__traceback__):
-            if at.f_code.co_filename.startswith(self._folder):
-                name = os.path.relpath(at.f_code.co_filename, self._folder)[:200]
-                source = linecache.getline(at.f_code.co_filename, line).strip()[:300]
+            path = at.f_code.co_filename
+            if name := self._own_name(path):
+                source = linecache.getline(path, line).strip()[:300]
                 frames.append(Frame(name, line, at.f_code.co_name[:200], source))
         return frames[-20:]
+
+    def _own_name(self, path: str) -> str:
+        """The submission's name for one of its files; empty for any other file."""
+        for folder in (ORIGIN, self._folder):
+            if path.startswith(f"{folder}/"):
+                return path[len(folder) + 1 :][:200]
+        return ""
 
     # ------------------------------------------------------------ asking
 
@@ -403,12 +426,6 @@ class _OwnFilesAlone(importlib.abc.MetaPathFinder):
         if top in sys.stdlib_module_names or top in sys.modules or os.path.isdir(own) or os.path.isfile(f"{own}.py"):
             return
         raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
-
-
-def _located(code: CodeType, path: str) -> CodeType:
-    """The same code, as if it had been compiled from that path."""
-    constants = tuple(_located(c, path) if isinstance(c, CodeType) else c for c in code.co_consts)
-    return code.replace(co_filename=path, co_consts=constants)
 
 
 class Remote:

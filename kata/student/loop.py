@@ -46,8 +46,11 @@ class LockstepLoop(asyncio.SelectorEventLoop):
     def __init__(self, give_turn: Callable[[float | None], None]) -> None:
         super().__init__(LockstepSelector(give_turn, self.is_busy))
         self._jobs = 0
-        # os.cpu_count() would tell the machine's size, and may exceed the limit on threads.
-        self.set_default_executor(ThreadPoolExecutor(max_workers=8))
+        self._has_executor = False
+
+    def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]
+        self._has_executor = True
+        super().set_default_executor(executor)
 
     def time(self) -> float:
         return clock.monotonic()
@@ -59,6 +62,9 @@ class LockstepLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., Result], *args: Any
     ) -> asyncio.Future[Result]:
+        if executor is None and not self._has_executor:
+            # os.cpu_count() would tell the machine's size, and may exceed the limit on threads.
+            self.set_default_executor(ThreadPoolExecutor(max_workers=8))
         future = super().run_in_executor(executor, func, *args)
         self._jobs += 1
         future.add_done_callback(self._job_ended)
@@ -84,3 +90,14 @@ class LockstepLoop(asyncio.SelectorEventLoop):
 
         self.call_soon_threadsafe(start)
         ended.wait()
+
+
+def warm_up() -> None:
+    """Run some loops that do nothing: what asyncio and the interpreter do once, every forked child then has done."""
+    for _ in range(16):  # the interpreter specialises code that has run eight times
+        loop = LockstepLoop(lambda timeout: None)
+        asyncio.set_event_loop(loop)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.close()
+    asyncio.set_event_loop(None)

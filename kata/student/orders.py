@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -12,13 +13,14 @@ from kata.wire import read_frame
 
 JOB_BYTES_MAX = 8 * 1024 * 1024
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE}
+
 
 class Prepare(msgspec.Struct, frozen=True, array_like=True, tag="prepare"):
     """Once a job: the submission's files by relative name, and which of them to import."""
 
     files: dict[str, bytes]
     entry: str
-    coverage: bool
 
 
 class Spawn(msgspec.Struct, frozen=True, array_like=True, tag="spawn"):
@@ -30,6 +32,8 @@ class Spawn(msgspec.Struct, frozen=True, array_like=True, tag="spawn"):
     monotonic_ns: int
     wall_ns: int
     """What the clocks show while the submission is imported."""
+    random_seed: int
+    """Of the `random` module: what it draws is the same in every run of one seed."""
 
 
 class Compile(msgspec.Struct, frozen=True, array_like=True, tag="compile"):
@@ -48,6 +52,8 @@ class Reply(msgspec.Struct, frozen=True, array_like=True, tag="reply"):
     pid: int = 0
     status: int | None = None
     failure: str = ""
+    full: bool = False
+    """It failed for want of something that all student processes share."""
 
 
 Order = Prepare | Compile | Spawn | Destroy
@@ -55,6 +61,11 @@ Order = Prepare | Compile | Spawn | Destroy
 _encoder = msgspec.msgpack.Encoder()
 _orders = msgspec.msgpack.Decoder(Order)
 _replies = msgspec.msgpack.Decoder(Reply)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether something was refused because there is no more of it: room for files, processes, memory."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _FULL)
 
 
 def send(connection: socket.socket, message: Order | Reply, descriptors: tuple[int, ...] = ()) -> None:

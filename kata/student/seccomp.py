@@ -2,7 +2,9 @@
 
 A denied call fails with EPERM, so that Python raises PermissionError and says where. `clone3` fails with
 ENOSYS, since its flags lie in memory that a filter can't read: the C library then uses `clone`, whose flags
-it can. Calls of another architecture (32-bit code on a 64-bit machine) end the process.
+it can. Locks of files are not taken, though the call succeeds: two student processes that share nothing but
+read-only files could talk by them, and one that locks a file of its own has nobody to lock out. Calls of
+another architecture (32-bit code on a 64-bit machine) end the process.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "fanotify_init": (300, 262),
     "fanotify_mark": (301, 263),
     "cachestat": (451, 451),
+    "mincore": (27, 232),
+    "preadv2": (327, 286),
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
@@ -126,6 +130,12 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
 CLONE3 = 435
 _CLONE = (56, 220)
 _SOCKETPAIR = (53, 199)
+_FLOCK = (73, 32)
+_FCNTL = (72, 25)
+_FCNTL_LOCKS = (6, 7, 37, 38)
+"""F_SETLK and F_SETLKW, and the same for open file descriptions. To ask for locks is harmless: there are none."""
+_FCNTL_DENIED = (1024, 1026)
+"""F_SETLEASE and F_NOTIFY, which tell what others do with a file."""
 _CLONE_NEW = 0x7E020000
 """CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}; CLONE_NEWTIME can't be said to `clone`."""
 
@@ -133,8 +143,10 @@ _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCHITECTURE, _ARGUMENT_0 = 0, 4, 16
+_NUMBER, _ARCHITECTURE, _ARGUMENT_0, _ARGUMENT_1 = 0, 4, 16, 24
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_PRETEND = _ERRNO
+"""Answers 0 without having done anything."""
 _SECCOMP_MODE_FILTER = 2
 
 
@@ -153,6 +165,8 @@ def program(machine: str) -> bytes:
     verdicts = {numbers[column]: deny for numbers in DENIED.values()}
     verdicts[CLONE3] = [_step(_RETURN, _ERRNO | errno.ENOSYS)]
     verdicts[_CLONE[column]] = [first_argument, _step(_ANY_BIT, _CLONE_NEW, 0, 1), *deny, *allow]
+    verdicts[_FLOCK[column]] = [_step(_RETURN, _PRETEND)]
+    verdicts[_FCNTL[column]] = _by_command()
     verdicts[_SOCKETPAIR[column]] = [first_argument, _step(_EQUAL, socket.AF_UNIX, 1, 0), *deny, *allow]
     ranges = [(0, allow)]
     for number in sorted(number for number in verdicts if number is not None):
@@ -169,6 +183,15 @@ def program(machine: str) -> bytes:
             *_search(ranges),
         ]
     )
+
+
+def _by_command() -> list[bytes]:
+    """What becomes of `fcntl`, by its second argument."""
+    ends = [_step(_RETURN, _ALLOW), _step(_RETURN, _PRETEND), _step(_RETURN, _ERRNO | errno.EPERM)]
+    commands = [*((each, 1) for each in _FCNTL_LOCKS), *((each, 2) for each in _FCNTL_DENIED)]
+    left = len(commands)
+    tests = [_step(_EQUAL, each, left - 1 - at + end) for at, (each, end) in enumerate(commands)]
+    return [_step(_LOAD, _ARGUMENT_1), *tests, *ends]
 
 
 def _search(ranges: list[tuple[int, list[bytes]]]) -> list[bytes]:

@@ -12,20 +12,17 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
+import random
 import signal
 import socket
 import sys
 from types import CodeType
-from typing import TYPE_CHECKING
 
-from kata.student import clock, confine, host, orders
-
-if TYPE_CHECKING:
-    from kata.student.coverage import Tracer
-
+from kata.student import clock, confine, host, loop, orders
+from kata.student.coverage import Tracer
 
 _BYTES_OVERHEAD = 33
-_BALLAST_BYTES = 128 * 1024
+_BALLAST_BYTES = 64 * 1024
 """Of each size class of the small-object allocator."""
 
 
@@ -34,9 +31,9 @@ class Zygote:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.prepared = orders.Prepare(files={}, entry="", coverage=False)
+        self.prepared = orders.Prepare(files={}, entry="")
         self.nodes: dict[int, confine.Confinement] = {}
-        self.tracer: Tracer | None = None
+        self.tracer = Tracer()
         self.code: CodeType | None = None
 
     def serve(self) -> None:
@@ -48,7 +45,7 @@ class Zygote:
             try:
                 reply = self.carry_out(order, descriptors)
             except OSError as error:
-                reply = orders.Reply(failure=f"{type(error).__name__}: {error}")
+                reply = orders.Reply(failure=f"{type(error).__name__}: {error}", full=orders.is_full(error))
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
@@ -63,16 +60,10 @@ class Zygote:
         match order:
             case orders.Prepare():
                 self.prepared, self.code = order, None
-                if order.coverage:
-                    # Imported only now: the package is large, and every child would pay for its pages.
-                    from kata.student.coverage import Tracer
-
-                    self.tracer = Tracer()
-                    settle()
+                self.tracer.warm_up(f"{host.ORIGIN}/{order.entry}")
                 return orders.Reply()
             case orders.Compile():
-                source = self.prepared.files[self.prepared.entry]
-                self.code = compile(source, self.prepared.entry, "exec", dont_inherit=True)
+                self.code = host.compiled(self.prepared.files, self.prepared.entry)
                 return orders.Reply()
             case orders.Spawn():
                 return orders.Reply(pid=self.spawn(order, descriptors))
@@ -105,10 +96,9 @@ class Zygote:
         sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         faulthandler.register(signal.SIGUSR2, file=dumps, all_threads=False)
         clock.set_time(order.monotonic_ns, order.wall_ns)
-        tracer = self.tracer if order.traced else None
-        if self.tracer is not None and tracer is None:
-            self.tracer.stop()
+        random.seed(order.random_seed)
         submission = host.Submission(self.prepared.files, self.prepared.entry, self.code)
+        tracer = self.tracer if order.traced else None
         host.run(socket.socket(fileno=channel), order.confinement, submission, tracer)
 
 
@@ -134,8 +124,10 @@ def main() -> None:
     os.set_inheritable(connection.fileno(), False)
     confine.prepare()
     clock.freeze()
+    zygote = Zygote(connection)
+    loop.warm_up()
     settle()
-    Zygote(connection).serve()
+    zygote.serve()
 
 
 if __name__ == "__main__":

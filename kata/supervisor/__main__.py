@@ -1,11 +1,12 @@
 """The supervisor: one job in by stdin, numbered events out by stdout, and the end when stdin closes.
 
-python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER
+python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER [--lanes N]
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import os
 import sys
@@ -30,7 +31,9 @@ from kata.protocol import (
     Ready,
 )
 from kata.report.model import Unexecuted
+from kata.supervisor.container import close_shared_places
 from kata.supervisor.spawner import Spawner
+from kata.supervisor.tally import Tally
 from kata.supervisor.world import World
 from kata.wire import frame, read_frame
 
@@ -59,58 +62,66 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="kata.supervisor")
     parser.add_argument("--spawner", choices=("uid", "namespaces", "plain"), required=True)
     parser.add_argument("--scratch", type=Path, required=True)
+    parser.add_argument("--lanes", type=int, default=1, help="how many checks run side by side")
     options = parser.parse_args()
     # The stream to the host gets a descriptor of its own; what anybody here prints goes to our log.
     stream = EventStream(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    spawner = Spawner(options.spawner, options.scratch)
+    if options.spawner == "uid":
+        close_shared_places()
+    spawners = [Spawner(options.spawner, options.scratch, lane, options.lanes) for lane in range(options.lanes)]
     try:
-        _serve(spawner, options.scratch, stream)
+        _serve(spawners, options.scratch, stream)
     except EOFError:
         pass
     except Exception as error:
         _log_exception()
         stream.emit(Broken(message=f"{type(error).__name__}: {error}"[:2000]))
     finally:
-        spawner.close()
+        for spawner in spawners:
+            spawner.close()
 
 
-def _serve(spawner: Spawner, scratch: Path, stream: EventStream) -> None:
-    from kata.supervisor import runner  # imports pytest and Hypothesis while the zygote is starting
+def _serve(spawners: list[Spawner], scratch: Path, stream: EventStream) -> None:
+    from kata.supervisor import runner  # imports pytest and Hypothesis while the zygotes are starting
 
-    stream.emit(Ready(version=__version__, python=sys.version.split()[0], protections=spawner.probe()))
+    gc.freeze()  # what was imported stays: no collection needs to look at it
+    stream.emit(Ready(version=__version__, python=sys.version.split()[0], protections=spawners[0].probe()))
     payload = read_frame(_read_stdin, JOB_BYTES_MAX)
     job = msgspec.msgpack.decode(payload, type=Job)
     threading.Thread(target=_end_with_the_host, daemon=True).start()
     begun = time.monotonic()
-    spawner.prepare(job.submission, job.file, job.limits, job.uid_base, job.coverage)
-    world = World(spawner, job.limits, job.seed, job.submission)
+    for spawner in spawners:
+        spawner.prepare(job.submission, job.file, job.limits, job.uid_base)
+    world = World(spawners[0], job.limits, job.seed, job.submission)
     failure = runner.preflight(job, world)
     output = world.output()
     stream.emit(Loaded(failure=failure, output=output, seconds=round(time.monotonic() - begun, 6)))
+    finished = 0
     if failure is None:
-        spawner.compile()
-    finished = 0 if failure is not None else runner.run_checks(job, world, scratch, stream.emit, _log)
+        for spawner in spawners:
+            spawner.compile()
+        finished = runner.run_checks(job, world, spawners, scratch, stream.emit, _log)
     world.end()
     stream.emit(
         Final(
             finished=finished,
             digest=stream.digest(),
-            dependability=world.dependability(),
-            unexecuted=_unexecuted(world) if job.coverage else None,
+            dependability=world.tally.dependability(),
+            unexecuted=_unexecuted(world.tally) if job.coverage else None,
         )
     )
 
 
-def _unexecuted(world: World) -> tuple[Unexecuted, ...]:
+def _unexecuted(tally: Tally) -> tuple[Unexecuted, ...]:
     return tuple(
         Unexecuted(
             file=file,
-            lines=tuple(sorted(set(statements) - world.executed.get(file, set()))),
+            lines=tuple(sorted(set(statements) - tally.executed.get(file, set()))),
             statements=len(statements),
         )
-        for file, statements in sorted(world.statements.items())
+        for file, statements in sorted(tally.statements.items())
     )
 
 

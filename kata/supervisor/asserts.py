@@ -114,6 +114,10 @@ def _call_behind(got: object, right: object) -> tuple[Call | None, int | None]:
 
 
 class _Rewriter(ast.NodeTransformer):
+    def visit(self, node: ast.AST) -> Any:
+        # No statement stands inside an expression.
+        return node if isinstance(node, ast.expr) else super().visit(node)
+
     def visit_Assert(self, node: ast.Assert) -> ast.stmt | list[ast.stmt]:
         test = node.test
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):

@@ -27,6 +27,10 @@ class Inconclusive(Exception):
     """The check can't tell, by no fault of the submission: a machine too noisy to measure on."""
 
 
+class NoRoom(Inconclusive):
+    """No student process can be started: what all of them share is used up, by others of them or by the machine."""
+
+
 class StudentError(Exception):
     """An exception that the submission raised, as it crossed.
 

@@ -16,6 +16,7 @@ import msgspec
 from kata.exercise import Limits
 from kata.report.model import Failure, Place
 from kata.supervisor.failures import Inconclusive, ProcessFailed, distinct
+from kata.supervisor.helpers import cpu_seconds, helpers_cpu_seconds
 from kata.supervisor.spawner import Spawned, Spawner
 from kata.wire import (
     FRAME_BYTES_MAX,
@@ -38,6 +39,8 @@ from kata.wire import (
 Mail = Call | Cancel | Answer | Refusal | Farewell
 
 TURN_FRAMES_MAX = 64
+TURN_BYTES_MAX = 8 * 1024 * 1024
+"""Of all frames of one turn: empty lists take thirty times as much once they are decoded."""
 _DUMP_SECONDS = 0.5
 _END_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.1
@@ -69,16 +72,25 @@ class Guard:
         self._run_ends_at = time.monotonic() + limits.run_seconds + _RUN_SPARE_SECONDS
         self._spent = 0.0
         self._check_began = self._turn_began = self._moved_at = time.monotonic()
-        self._turn_cpu = self._seen_cpu = 0.0
+        self._served_before = time.process_time()
+        self._looked_at = self._turn_began
+        self._turn_cpu = self._seen_cpu = self._blocked = 0.0
 
     def begin_check(self) -> None:
         self._spent = 0.0
         self._check_began = time.monotonic()
+        self._served_before = time.process_time()
+        self._blocked = 0.0
 
     @property
     def spent(self) -> float:
         """CPU seconds of the check's processes that have ended."""
         return self._spent
+
+    @property
+    def cost(self) -> float:
+        """Real seconds that the check owes to its processes: what they used, made this one use, and slept away."""
+        return self._spent + self._served() + self._blocked
 
     def lose_patience(self) -> None:
         """Something was stuck: the same is likely to be stuck again, in every check."""
@@ -90,7 +102,7 @@ class Guard:
         return time.monotonic() > self._run_ends_at
 
     def begin_turn(self, cpu: float | None) -> None:
-        self._turn_began = self._moved_at = time.monotonic()
+        self._turn_began = self._moved_at = self._looked_at = time.monotonic()
         self._turn_cpu = self._seen_cpu = cpu or 0.0
 
     def spend(self, cpu: float | None) -> None:
@@ -106,6 +118,9 @@ class Guard:
             return now - self._turn_began > self._call_seconds
         if running or cpu - self._seen_cpu > 0.001:
             self._moved_at, self._seen_cpu = now, cpu
+        else:
+            self._blocked += now - self._looked_at
+        self._looked_at = now
         used = cpu - self._turn_cpu
         blocked = now - self._moved_at > min(_BLOCKED_SECONDS, self._call_seconds)
         return used > self._call_seconds or blocked or self._spent + cpu > self._check_seconds
@@ -113,7 +128,15 @@ class Guard:
     def check_is_over(self, cpu: float = 0.0) -> bool:
         """Whether the whole check has taken too long, whoever is to blame; `cpu` is what living processes have used."""
         wall = time.monotonic() - self._check_began
-        return self._spent + cpu > self._check_seconds or wall > self._check_seconds * _WALL_FACTOR
+        used_up = self._spent + cpu > self._check_seconds or self.serving_is_over()
+        return used_up or wall > self._check_seconds * _WALL_FACTOR
+
+    def serving_is_over(self) -> bool:
+        """Whether to read and answer what came has cost this process as much CPU time as a check may use itself."""
+        return self._served() > self._check_seconds
+
+    def _served(self) -> float:
+        return time.process_time() - self._served_before
 
 
 class Node:
@@ -202,8 +225,13 @@ class Node:
 
     def _listen(self) -> list[Any]:
         said: list[Any] = []
+        read = 0
         for _ in range(TURN_FRAMES_MAX):
-            turn = self._read_turn()
+            payload = self._read_payload()
+            read += len(payload)
+            if read > TURN_BYTES_MAX:
+                raise self.broken(f"one turn of more than {TURN_BYTES_MAX:,} bytes")
+            turn = self._decode(payload)
             said.extend(turn.messages)
             if not isinstance(turn.state, More):
                 self.state = turn.state
@@ -211,14 +239,14 @@ class Node:
         raise self.broken(f"one turn of more than {TURN_FRAMES_MAX} messages")
 
     def farewell(self, statements: bool, monotonic_ns: int, wall_ns: int) -> list[Lines]:
-        """Ask a process that is about to be killed which lines it ran; nothing when it can't say."""
+        """Ask a process that is about to be killed which lines it ran; nothing when it waits for something.
+
+        Raises ProcessFailed, as `take_turn`.
+        """
         if not self.alive or not isinstance(self.state, Idle):
             return []
         self.mail = [Farewell(statements)]
-        try:
-            return [message for message in self.take_turn(monotonic_ns, wall_ns) if isinstance(message, Lines)]
-        except (ProcessFailed, Inconclusive):
-            return []
+        return [message for message in self.take_turn(monotonic_ns, wall_ns) if isinstance(message, Lines)]
 
     def destroy(self) -> None:
         """Kill it and all that it started. Idempotent."""
@@ -235,18 +263,15 @@ class Node:
             os.close(self._pidfd)
 
     def cpu_seconds(self) -> float:
-        """CPU time that the process has used so far, read from outside (Linux: another process's CPU clock)."""
+        """CPU time that the process and all that it has started have used so far, read from outside."""
         seconds = self.cpu_seconds_or_none()
         if seconds is None:
             raise Inconclusive("this system does not tell the CPU time of another process")
-        return seconds
+        return seconds + helpers_cpu_seconds(self._spawned.visible_pid, self._spawned.uid)
 
     def cpu_seconds_or_none(self) -> float | None:
-        """The same; None where the system does not tell."""
-        try:
-            return time.clock_gettime((~self._spawned.visible_pid << 3) | 2)
-        except OSError:
-            return None
+        """Of the process alone; None where the system does not tell."""
+        return cpu_seconds(self._spawned.visible_pid)
 
     def memory_bytes(self) -> int:
         """Memory that the process holds for itself alone, in RAM or swapped out, read from outside (Linux: /proc)."""
@@ -275,17 +300,24 @@ class Node:
             except OSError:
                 raise self._gone() from None
 
-    def _read_turn(self) -> Turn:
+    def _read_payload(self) -> bytes:
         size = int.from_bytes(self._read(4), "big")
         if size > FRAME_BYTES_MAX:
             raise self.broken(f"a message of {size:,} bytes; at most {FRAME_BYTES_MAX:,} may cross")
+        return self._read(size)
+
+    def _decode(self, payload: bytes) -> Turn:
         try:
-            return _turns.decode(self._read(size))
+            return _turns.decode(payload)
         except (msgspec.MsgspecError, WireError, RecursionError, UnicodeDecodeError) as error:
             raise self.broken(f"a malformed message ({type(error).__name__})") from None
 
     def _read(self, size: int) -> bytes:
+        if len(self._buffer) < size:
+            self._wait()
         while len(self._buffer) < size:
+            # What comes by drops must not pass for being at work for ever.
+            self._check()
             self._wait()
         data = bytes(self._buffer[:size])
         del self._buffer[:size]

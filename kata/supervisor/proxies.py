@@ -194,7 +194,13 @@ class Method:
         packed = [world.pack(args) for args in tuples]
         world.start(call, wire.Call(call.number, target, self._name, packed, {}, each=how))
         with world.in_bulk():
-            result: list[Any] = call.result()
+            result = call.result()
+        if not isinstance(result, list) or len(result) != len(tuples):
+            raise failed(
+                "protocol",
+                f"{call.doing()}: its answer is not a list of {len(tuples):,} answers.",
+                advice="Answers are plain data of reasonable size; only the interface's methods are needed.",
+            )
         return result
 
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, alone: bool) -> Call:

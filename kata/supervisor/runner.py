@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import hypothesis  # noqa: F401 - imported here, so that it is warm before a job is known
 import pytest
+from hypothesis.internal.conjecture import providers
 
-import kata.grading  # noqa: F401 - likewise
+import kata.grading  # noqa: F401 - imported here, so that it is warm before a job is known
 from kata.protocol import Event, Job
 from kata.report.model import Failure
 from kata.supervisor import asserts
 from kata.supervisor.failures import CheckFailed, Inconclusive, StudentError
 from kata.supervisor.plugin import Grading
+from kata.supervisor.spawner import Spawner
 from kata.supervisor.world import World
 
 _UNUSED_PLUGINS = (
@@ -23,6 +24,10 @@ _UNUSED_PLUGINS = (
     "pastebin", "setuponly", "setupplan", "stepwise", "threadexception", "unraisableexception", "warnings",
 )  # fmt: skip
 """Parts of pytest that a grader has no use for; each would cost start-up time."""
+
+# Hypothesis tries constants that it reads in every module outside site-packages. That takes long, and
+# examples would depend on where kata is installed: the same seed must give the same run.
+vars(providers)["is_local_module_file"] = lambda path: False
 
 
 def preflight(job: Job, world: World) -> Failure | None:
@@ -73,8 +78,18 @@ def _lacks(job: Job, missing: list[str], names: list[str]) -> Failure:
     )
 
 
-def run_checks(job: Job, world: World, scratch: Path, emit: Callable[[Event], None], log: Callable[[str], None]) -> int:
-    """Run the grader over the submission; how many checks ended. Raises Inconclusive when it can't be collected."""
+def run_checks(
+    job: Job,
+    world: World,
+    spawners: Sequence[Spawner],
+    scratch: Path,
+    emit: Callable[[Event], None],
+    log: Callable[[str], None],
+) -> int:
+    """Run the grader over the submission, as many checks side by side as there are spawners; how many checks ended.
+
+    Raises Inconclusive when the grader can't be collected, or breaks.
+    """
     folder = scratch / "grader"
     folder.mkdir(mode=0o700)
     for name, content in job.grader.items():
@@ -83,7 +98,7 @@ def run_checks(job: Job, world: World, scratch: Path, emit: Callable[[Event], No
         path.write_bytes(content)
     asserts.install(folder)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    grading = Grading(job, world, emit, log)
+    grading = Grading(job, world, spawners, emit, log)
     blocked = [f"-pno:{name}" for name in _UNUSED_PLUGINS]
     options = [f"--rootdir={folder}", f"-c{os.devnull}", "--assert=plain", "-q", *blocked]
     status = pytest.main([str(folder), *options], [grading])

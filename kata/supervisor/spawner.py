@@ -5,6 +5,7 @@ The three ways to confine (`Confinement.mode`): `uid` in a container, `namespace
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -17,9 +18,10 @@ from typing import Literal
 import msgspec
 
 from kata.exercise import Limits
+from kata.protocol import FIXED_HASHES
 from kata.student import orders
 from kata.student.confine import Confinement
-from kata.supervisor.failures import Inconclusive
+from kata.supervisor.failures import Inconclusive, NoRoom
 from kata.wire import Hello, WireError, read_frame
 
 Mode = Literal["uid", "namespaces", "plain"]
@@ -45,14 +47,17 @@ class Spawned(msgspec.Struct, frozen=True):
     output: int
     dumps: int
     protections: tuple[str, ...]
+    uid: int | None = None
+    """Which user's processes are its own; None where that does not tell them from others."""
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What a student process must be like: whether its lines are counted, and what its clocks show at first."""
+    """What a student process must be like: whether its lines are counted, what its clocks show at first, its chance."""
 
     traced: bool
     monotonic_ns: int
     wall_ns: int
+    random_seed: int
 
 
 class _Requested(msgspec.Struct):
@@ -62,6 +67,7 @@ class _Requested(msgspec.Struct):
     channel: socket.socket
     output: int
     dumps: int
+    uid: int | None = None
     ends: bool = False
     """Its end was ordered."""
     reply: orders.Reply | None = None
@@ -71,17 +77,19 @@ class Spawner:
     """Starts, kills and cleans up student processes. `scratch` is a private folder, used in `plain`.
 
     The zygote works while the supervisor does: one process is always started ahead, and nobody waits for an end.
+    Of several side by side, each is told which `lane` of how many `lanes` it serves: they share the run's user ids.
     """
 
-    def __init__(self, mode: Mode, scratch: Path) -> None:
+    def __init__(self, mode: Mode, scratch: Path, lane: int = 0, lanes: int = 1) -> None:
         self.mode = mode
-        self._scratch = scratch
+        self._scratch = scratch / f"lane-{lane}"
+        self._slots = range(UIDS // lanes * lane, UIDS // lanes * (lane + 1))
         ours, theirs = socket.socketpair()
         self._connection = ours
         command, environment = self._command(theirs.fileno())
         self._zygote = subprocess.Popen(
             command,
-            env=environment,
+            env=environment | FIXED_HASHES,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
@@ -107,17 +115,17 @@ class Spawner:
 
     def probe(self) -> tuple[str, ...]:
         """What confines a student process here. Starts one and ends it, so it also tells that all this works."""
-        spawned = self.spawn(Wish(False, 0, 0))
+        spawned = self.spawn(Wish(False, 0, 0, 0))
         self.destroy(spawned)
         return spawned.protections
 
-    def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int, coverage: bool) -> None:
+    def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int) -> None:
         """Once a job: whom the processes will run, and within what."""
         self._limits, self._uid_base = limits, _usable(uid_base)
         if self._spare is not None:
             self._discard(self._spare)
             self._spare = None
-        self._send(orders.Prepare(files, entry, coverage))
+        self._send(orders.Prepare(files, entry))
 
     def compile(self) -> None:
         """From now on no process compiles the submission: one has imported it, so that is known to do no harm."""
@@ -125,18 +133,32 @@ class Spawner:
 
     def spawn(self, wish: Wish) -> Spawned:
         """A new student process. Inconclusive when it can't be confined: nobody is graded unconfined."""
-        requested, self._spare = self._spare, None
-        if requested is not None and requested.wish != wish:
-            self._discard(requested)
-            requested = None
-        requested = requested or self._request(wish)
+        ahead, self._spare = self._spare, None
+        if ahead is not None and ahead.wish == wish:
+            # It was started beside a process that may have taken all the room, and be gone by now.
+            with contextlib.suppress(NoRoom):
+                return self._started(ahead)
+        elif ahead is not None:
+            self._discard(ahead)
+        return self._started(self._request(wish))
+
+    def _started(self, requested: _Requested) -> Spawned:
+        """The process that was ordered, once it has confined itself."""
         pid = self._reply_to(requested).pid
         try:
             hello, visible = self._hello(requested.channel, pid)
         except Inconclusive:
             self.destroy(Spawned(pid, 0, requested.channel, requested.output, requested.dumps, ()))
             raise
-        return Spawned(pid, visible, requested.channel, requested.output, requested.dumps, tuple(hello.protections))
+        return Spawned(
+            pid,
+            visible,
+            requested.channel,
+            requested.output,
+            requested.dumps,
+            tuple(hello.protections),
+            requested.uid,
+        )
 
     def start_ahead(self, wish: Wish) -> None:
         """Have the next process started while the present one is at work; it is used if it turns out to be the one."""
@@ -144,7 +166,10 @@ class Spawner:
             self._spare = self._request(wish)
 
     def _discard(self, requested: _Requested) -> None:
-        pid = self._reply_to(requested).pid
+        try:
+            pid = self._reply_to(requested).pid
+        except NoRoom:
+            return
         spawned = Spawned(pid, 0, requested.channel, requested.output, requested.dumps, ())
         self.destroy(spawned)
 
@@ -158,7 +183,7 @@ class Spawner:
 
     def _order_end(self, spawned: Spawned) -> _Requested:
         """Its channel closes afterwards: at that it would end by itself, and nobody would know its children."""
-        waiting = _Requested(Wish(False, 0, 0), spawned.channel, spawned.output, spawned.dumps, ends=True)
+        waiting = _Requested(Wish(False, 0, 0, 0), spawned.channel, spawned.output, spawned.dumps, ends=True)
         self._send(orders.Destroy(spawned.pid), waiting)
         return waiting
 
@@ -195,8 +220,9 @@ class Spawner:
             os.set_blocking(descriptor, False)
         try:
             descriptors = (theirs.fileno(), output_end, dumps_end)
-            order = orders.Spawn(self._confinement(), wish.traced, wish.monotonic_ns, wish.wall_ns)
-            requested = _Requested(wish, channel, output, dumps)
+            confinement = self._confinement()
+            order = orders.Spawn(confinement, **msgspec.structs.asdict(wish))
+            requested = _Requested(wish, channel, output, dumps, confinement.uid if self.mode == "uid" else None)
             self._send(order, requested, descriptors)
             return requested
         finally:
@@ -207,7 +233,7 @@ class Spawner:
     def _confinement(self) -> Confinement:
         self._count += 1
         # A directory and a uid are used again only after all others were: what a kill might have missed is long gone.
-        slot = self._count % UIDS
+        slot = self._slots[self._count % len(self._slots)]
         places = {"uid": f"/work/{slot}", "namespaces": "/work", "plain": str(self._scratch / f"node-{self._count}")}
         return Confinement(
             mode=self.mode,
@@ -232,6 +258,9 @@ class Spawner:
     def _reply_to(self, waiting: _Requested) -> orders.Reply:
         while waiting.reply is None:
             self._receive()
+        if waiting.reply.full and not waiting.ends:
+            self._disconnect(waiting)
+            raise NoRoom(f"no student process can be started: {waiting.reply.failure}")
         if waiting.reply.failure:
             raise Inconclusive(f"a student process could not be started or ended: {waiting.reply.failure}")
         return waiting.reply
@@ -270,8 +299,12 @@ class Spawner:
 
         try:
             hello = _hellos.decode(read_frame(read_exactly))
-        except (EOFError, OSError, WireError, msgspec.MsgspecError) as error:
+        except EOFError:
+            raise NoRoom("a student process ended before it had started") from None
+        except (OSError, WireError, msgspec.MsgspecError) as error:
             raise Inconclusive(f"a student process did not start ({type(error).__name__})") from error
+        if hello.full:
+            raise NoRoom(f"no student process can be started: {hello.failure}")
         if hello.failure:
             raise Inconclusive(f"a student process could not be confined: {hello.failure}")
         channel.setblocking(True)

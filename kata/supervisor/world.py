@@ -19,11 +19,12 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, Literal
 
 from kata.exercise import Limits
-from kata.report.model import Dependability, Failure, Line
+from kata.report.model import Failure, Line
 from kata.supervisor import proxies
-from kata.supervisor.failures import CheckFailed, Inconclusive, ProcessFailed, failed
+from kata.supervisor.failures import CheckFailed, Inconclusive, NoRoom, ProcessFailed, failed
 from kata.supervisor.node import Guard, Node
-from kata.supervisor.spawner import Spawner, Wish
+from kata.supervisor.spawner import Spawned, Spawner, Wish
+from kata.supervisor.tally import Tally
 from kata.supervisor.transcript import Entry, lines_of
 from kata.wire import (
     Answer,
@@ -48,6 +49,8 @@ PATIENCE_SECONDS = 3_600
 STEPS_MAX = 400_000
 """Steps of one run, a guard against fakes and submissions that keep each other busy for ever."""
 
+_FEW_STEPS = 256
+"""Fewer than these take long only by their content."""
 
 ARGUMENTS_MAX = 8
 """Of what the submission asks, so many arguments stand in the transcript: it chooses how many there are."""
@@ -128,9 +131,10 @@ class World:
         self.now_ns = 0
         self.wall_offset_ns = 0
         self.coverage = False
-        self.executed: dict[str, set[int]] = {}
-        self.statements: dict[str, tuple[int, ...]] = {}
-        self.operations = self.answered = self.answers = self.wrong = 0
+        self.tally = Tally()
+        self._all_executed = False
+        self._untraceable = False
+        """A process got stuck when it was asked which lines it had run: no other is asked."""
         self._guard = Guard(limits)
         self.runs = 0
         self._output = bytearray()
@@ -141,6 +145,12 @@ class World:
         self._monotonic_base_ns = bases.randrange(1_000, 100_000) * 1_000_000_000
         self._wall_base_ns = bases.randrange(1_750_000_000, 1_900_000_000) * 1_000_000_000
         self._clear()
+
+    def move(self, spawner: Spawner) -> None:
+        """Take student processes from there, and begin a tally of its own: this is a world in another lane now."""
+        self._spawner = spawner
+        known, self.tally = self.tally, Tally()
+        self.tally.statements = known.statements
 
     # ------------------------------------------------------------ a run's beginning and end
 
@@ -165,8 +175,16 @@ class World:
         """Kill every process; learn which lines each had run."""
         for node in self.nodes:
             if self._is_traced():
-                self._collect(node.farewell(not self.statements, self._monotonic_ns(), self._wall_ns()))
+                self._part_from(node)
             node.destroy()
+
+    def _part_from(self, node: Node) -> None:
+        try:
+            self._collect(node.farewell(not self.tally.statements, self._monotonic_ns(), self._wall_ns()))
+        except ProcessFailed:
+            self._untraceable = True
+        except Inconclusive:
+            pass  # the run's time is up, and the next check will be told so
 
     def _clear(self) -> None:
         self.nodes: list[Node] = []
@@ -187,17 +205,20 @@ class World:
         self._names: Counter[str] = Counter()
 
     def _is_traced(self, ahead: int = 0) -> bool:
-        """Tracing makes a process three times as dear, and later examples of a property run the same lines."""
+        """Tracing makes a process dearer: not once all lines were run, nor for a property's later examples."""
+        if self._all_executed or self._untraceable:
+            return False
         return self.coverage and self.runs + ahead <= RUNS_TRACED
 
     def _collect(self, lines: list[Lines]) -> None:
         for file in lines:
             if file.file not in self._submission:
                 continue  # a process may say what it likes
-            self.executed.setdefault(file.file, set()).update(file.executed)
+            self.tally.executed.setdefault(file.file, set()).update(file.executed)
             if file.statements:
                 length = self._submission[file.file].count(b"\n") + 1
-                self.statements[file.file] = tuple(line for line in file.statements if 0 < line <= length)
+                self.tally.statements[file.file] = tuple(line for line in file.statements if 0 < line <= length)
+        self._all_executed = self.tally.all_executed()
 
     # ------------------------------------------------------------ what graders use
 
@@ -241,14 +262,6 @@ class World:
         """What the check's processes printed, up to the exercise's limit."""
         return self._output.decode("utf-8", "replace")
 
-    def dependability(self) -> Dependability:
-        return Dependability(
-            operations=self.operations,
-            answered=self.answered,
-            answers=self.answers,
-            right=max(0, self.answers - self.wrong),
-        )
-
     # ------------------------------------------------------------ processes
 
     def spawn(self, name: str = "") -> tuple[Node, list[str]]:
@@ -264,7 +277,7 @@ class World:
                     advice="Look for work that grows much faster than its input.",
                 )
             )
-        spawned = self._spawner.spawn(self._wish())
+        spawned = self._start_process()
         node = Node(self._spawner, spawned, name, self._guard, self._keep_output, self.source_line)
         self.nodes.append(node)
         load = self.calls[0] = proxies.Call(self, node, "importing the submission", None)
@@ -273,8 +286,23 @@ class World:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise node.broken("something else than the names that it defines")
         # The next run begins as this one did; who needs another process in mid-run waits for it.
-        self._spawner.start_ahead(Wish(self._is_traced(ahead=1), self._monotonic_base_ns, self._wall_base_ns))
+        self._spawner.start_ahead(self._first_wish_of_a_run())
         return node, names
+
+    def _start_process(self) -> Spawned:
+        try:
+            return self._spawner.spawn(self._wish())
+        except NoRoom:
+            if not any(node.alive for node in self.nodes):
+                raise
+            raise ProcessFailed(
+                Failure(
+                    kind="exit",
+                    message="The submission's processes used up what all of them share (files, processes or memory), "
+                    "so that no other one could start.",
+                    advice="Look for files, processes or threads that are made again and again.",
+                )
+            ) from None
 
     def kill(self, node: Node) -> None:
         """End a process by force. What was called and not answered never will be, and that is no fault of it."""
@@ -288,7 +316,15 @@ class World:
             call.end_killed()
 
     def _wish(self) -> Wish:
-        return Wish(self._is_traced(), self._monotonic_ns(), self._wall_ns())
+        return Wish(self._is_traced(), self._monotonic_ns(), self._wall_ns(), self._random_seed(len(self.nodes)))
+
+    def _first_wish_of_a_run(self) -> Wish:
+        traced = self._is_traced(ahead=1)
+        return Wish(traced, self._monotonic_base_ns, self._wall_base_ns, self._random_seed(0))
+
+    def _random_seed(self, process: int) -> int:
+        """Of a run's n-th process: what it draws is the same whenever the run's seed is, and no two draw the same."""
+        return random.Random(f"{self.seed}:process {process}").getrandbits(64)
 
     def source_line(self, file: str, line: int) -> str:
         """That line of the submission, without its indentation; empty when there is none."""
@@ -307,7 +343,7 @@ class World:
         if call.node.killed:
             raise RuntimeError(f"{call.doing()}: the grader has killed that process; `world.student()` starts another")
         if self.faults:
-            self.operations += 1
+            self.tally.operations += 1
             call.under_fault = True
         self._at(self.now_ns, lambda: self._send(call, message))
 
@@ -333,9 +369,9 @@ class World:
         call.answered_ns = self.now_ns
         if call.entry is None:
             return
-        self.answers += 1
+        self.tally.answers += 1
         if call.under_fault and call.error is None:
-            self.answered += 1
+            self.tally.answered += 1
         self.last = call
         call.entry.result = call.outcome_text()
         notes = (
@@ -349,6 +385,11 @@ class World:
     def spent_seconds(self) -> float:
         """CPU time of this check's processes, once it has ended."""
         return self._guard.spent
+
+    @property
+    def cost_seconds(self) -> float:
+        """Real time that this check has taken on account of its processes, once it has ended."""
+        return self._guard.cost
 
     def lose_patience(self) -> None:
         """A process was stuck: give later ones less time."""
@@ -385,7 +426,16 @@ class World:
         self._steps += 1
         if self._steps % 256 == 0 and self._guard.run_is_over():
             raise Inconclusive("the run's time was up")
-        if self._steps > STEPS_MAX or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
+        if self._guard.serving_is_over() and self._steps < _FEW_STEPS:
+            raise ProcessFailed(
+                Failure(
+                    kind="time-out",
+                    message="To read all that the submission sends used up this check's time.",
+                    advice="Look for answers with far more in them than was asked for.",
+                )
+            )
+        busy = self._steps > STEPS_MAX or self._guard.serving_is_over()
+        if busy or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
             raise ProcessFailed(
                 Failure(
                     kind="time-out",
@@ -438,10 +488,12 @@ class World:
                 return
             match message:
                 case Done() | Failed():
-                    call = self.calls.pop(message.id, None)
+                    call = self.calls.get(message.id)
                     if call is not None and call.node is node:
+                        del self.calls[message.id]
                         self._answer(call, message)
                 case Ask():
+                    self._count_step()
                     self._serve(node, message)
                 case _:
                     pass

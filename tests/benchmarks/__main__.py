@@ -1,8 +1,8 @@
-"""Medians of interleaved runs, each beside the bare start of Python in the same rounds.
+"""Medians of interleaved runs, beside the bare start of Python and the same checks in one process in the same rounds.
 
     python -m tests.benchmarks [--rounds N] [--sandbox NAME]...
 
-Machines are shared and noisy: what counts is a figure's ratio to the yardstick, and how both change together.
+Machines are shared and noisy: what counts is a figure's ratio to its yardstick, and how both change together.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from kata.supervisor.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "solutions/15-caching/cache_aside.py"
+IN_PROCESS = "its checks, one process"
+"""The same checks as plain pytest, with the submission imported beside them."""
 CALLS = 2_000
 TICKS = 2_000
 TICKER = b"""
@@ -60,6 +62,7 @@ def _programs(sandboxes: list[str]) -> dict[str, list[str]]:
         "import click": [sys.executable, "-c", "import click"],
         "kata --help": [*kata, "--help"],
         "kata list": [*kata, "list"],
+        IN_PROCESS: [sys.executable, "-m", "tests.benchmarks.inprocess"],
     }
     for sandbox in sandboxes:
         programs[f"kata check, {sandbox}"] = [
@@ -81,13 +84,13 @@ def _print_times(programs: dict[str, list[str]], rounds: int) -> None:
         for name, command in programs.items():
             if name not in failed:
                 times[name].append(_run(command)[0])
-    yardstick = statistics.median(times["python -c pass"])
-    print(f"\n{'':24}{'median':>10}{'least':>10}{'most':>10}{'ratio':>10}")
+    bare, plain = (statistics.median(times[name]) for name in ("python -c pass", IN_PROCESS))
+    print(f"\n{'':24}{'median':>10}{'least':>10}{'most':>10}{'to python':>12}{'to one process':>16}")
     for name, seconds in times.items():
         if seconds:
             middle = statistics.median(seconds)
             figures = "".join(f"{value * 1000:>7.0f} ms" for value in (middle, min(seconds), max(seconds)))
-            print(f"{name:24}{figures}{middle / yardstick:>10.1f}")
+            print(f"{name:24}{figures}{middle / bare:>12.1f}{middle / plain:>16.2f}")
         else:
             print(f"{name:24}   not to be had here")
 
@@ -161,7 +164,7 @@ def _in_world(files: dict[str, bytes], measure: Callable[[World], float]) -> flo
         spawner = Spawner("plain", Path(scratch))
         try:
             limits = Limits(check_seconds=120, call_seconds=60)
-            spawner.prepare(files, next(iter(files)), limits, 0, coverage=False)
+            spawner.prepare(files, next(iter(files)), limits, 0)
             world = World(spawner, limits, 1, files)
             world.begin("benchmark", coverage=False)
             result = measure(world)
