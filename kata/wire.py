@@ -122,13 +122,17 @@ class Fields(_Tagged, frozen=True, tag="d"):
     fields: Annotated[list[tuple[Name, Value]], Meta(max_length=200)]
 
 
+Way = Literal["await", "call", "post"]
+"""How a student calls a method: awaits it; calls it plainly and has its answer; or calls it, and there is no answer."""
+
+
 class Handle(_Tagged, frozen=True, tag="h"):
     """An object that stays in the process that made it. `home`: it is the receiver's own, coming back."""
 
     id: int
     type: Name
-    methods: dict[str, bool]
-    """Names of callable methods, each with whether the caller awaits it."""
+    methods: dict[str, Way]
+    """Names of callable methods, each with how it is called."""
     home: bool = False
 
 

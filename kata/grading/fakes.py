@@ -16,16 +16,21 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 @overload
 def remote(method: Function) -> Function: ...
 @overload
-def remote(*, blocking: bool) -> Callable[[Function], Function]: ...
-def remote(method: Any = None, *, blocking: bool = False) -> Any:
+def remote(*, blocking: bool = False, posted: bool = False, told: bool = True) -> Callable[[Function], Function]: ...
+def remote(method: Any = None, *, blocking: bool = False, posted: bool = False, told: bool = True) -> Any:
     """Mark a fake's method as one that student code may call.
 
     The student awaits an `async def` method and calls a `def` method plainly. With `blocking=True` an `async def`
     method is called plainly too: the student's process waits in it, as in a system call, while virtual time passes.
+    With `posted=True` a `def` method is called plainly, and the student's process goes on at once: there is no answer,
+    and a refusal ends the check. What a process asks takes effect in the order in which it was asked, posted or not.
+    With `told=False` its calls have no line in the transcript: the fake writes its own.
     """
 
     def mark(function: Any) -> Any:
-        function._kata_remote = inspect.iscoroutinefunction(function) and not blocking
+        awaited = inspect.iscoroutinefunction(function) and not blocking
+        function._kata_remote = "await" if awaited else "post" if posted else "call"
+        function._kata_told = told
         return function
 
     return mark if method is None else mark(method)

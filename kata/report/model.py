@@ -51,7 +51,12 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """Set on the line that was wrong: what a correct system gives."""
     process: str = ""
     """The student process it happened in, when there are several."""
-    kind: Literal["call", "world", "fault", "student"] = "call"
+    kind: Literal["call", "world", "fault", "student", "message", "crash"] = "call"
+    peer: str = ""
+    """Of a message: the process that it was sent to; `process` sent it."""
+    until_seconds: float | None = None
+    """When what began here was over: the message had arrived, the call was answered, the fault had ended. None: it
+    never was, or there is nothing to be over."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from rich.text import Text
 from kata.report import text
 from kata.report.model import CheckResult, Line
 
-STYLES = {"call": "", "world": "cyan", "fault": "yellow", "student": "magenta"}
+STYLES = {"call": "", "world": "cyan", "fault": "yellow", "student": "magenta", "message": "dim", "crash": "red"}
 GAP = 2
 ACTION_SHARE = 0.55
 RESULT_SHARE = 0.3
@@ -56,6 +56,7 @@ def _width(texts: Sequence[str]) -> int:
 def _cells(line: Line) -> list[Text]:
     """What was done, what came back, and what else there is to say; the last two may be empty."""
     wrong = bool(line.expected)
+    arrow = f"{line.peer} ← " if line.peer else ""
     result = (
         Text("→ ", "dim").append(text.line(line.result), "not dim bold red" if wrong else "not dim")
         if line.result
@@ -65,7 +66,7 @@ def _cells(line: Line) -> list[Text]:
     if wrong:
         note.append("  " if line.note else "")
         note.append("expected ", "not dim").append(text.line(line.expected), "not dim bold green")
-    return [Text(text.line(line.text), STYLES[line.kind]), result, note]
+    return [Text(text.line(arrow + line.text), STYLES[line.kind]), result, note]
 
 
 def _columns(rows: Sequence[Sequence[Text]], width: int) -> tuple[int, int, int]:

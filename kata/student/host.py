@@ -54,6 +54,7 @@ from kata.wire import (
     Sleeping,
     Turn,
     Unpacker,
+    Way,
     WireError,
     error_of,
     frame,
@@ -309,21 +310,25 @@ class Host:
 
     # ------------------------------------------------------------ asking
 
-    def ask(self, remote: Remote, method: str, awaited: bool, args: Any, kwargs: Any) -> Any:
-        """Call a method of the grader's object: a future to await, or the answer itself."""
+    def ask(self, remote: Remote, method: str, way: Way, args: Any, kwargs: Any) -> Any:
+        """Call a method of the grader's object: a future to await, the answer itself, or None at once."""
         self._asks += 1
         number = self._asks
         packed = [self._packer.pack(arg) for arg in args]
         named = {str(name): self._packer.pack(value) for name, value in kwargs.items()}
         request = Ask(number, remote._kata_id, method, packed, named)
-        if awaited:
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if way == "post" and in_main_thread:
+            self._send(request)
+            return None
+        if way == "await":
             future: asyncio.Future[Any] = self._loop.create_future()
             self._waiting[number] = future
             self._send(request)
             return future
-        if threading.current_thread() is threading.main_thread():
+        if in_main_thread:
             return self._ask_and_block(request)
-        return self._ask_from_thread(request)
+        return self._ask_from_thread(request, answered=way == "call")
 
     def _ask_and_block(self, request: Ask) -> Any:
         self._send(request)
@@ -334,13 +339,16 @@ class Host:
                     del self._postponed[index]
                     return self._outcome(message)
 
-    def _ask_from_thread(self, request: Ask) -> Any:
+    def _ask_from_thread(self, request: Ask, answered: bool) -> Any:
         future: asyncio.Future[Any] = asyncio.Future(loop=self._loop)
 
         def begin(resume: Any) -> None:
-            self._waiting[request.id] = future
             future.add_done_callback(lambda _: resume())
             self._send(request)
+            if answered:
+                self._waiting[request.id] = future
+            else:
+                future.set_result(None)
 
         self._loop.wait_in_thread(begin)
         return future.result()
@@ -434,24 +442,24 @@ class Remote:
     def __init__(self, host: Host, handle: Handle) -> None:
         self._kata_id = handle.id
         self._kata_type = handle.type
-        for name, awaited in handle.methods.items():
-            setattr(self, name, _method(host, self, name, awaited))
+        for name, way in handle.methods.items():
+            setattr(self, name, _method(host, self, name, way))
 
     def __repr__(self) -> str:
         return f"<{self._kata_type}>"
 
 
-def _method(host: Host, remote: Remote, name: str, awaited: bool) -> Any:
-    if awaited:
+def _method(host: Host, remote: Remote, name: str, way: Way) -> Any:
+    if way == "await":
 
         async def call_and_wait(*args: Any, **kwargs: Any) -> Any:
-            return await host.ask(remote, name, True, args, kwargs)
+            return await host.ask(remote, name, way, args, kwargs)
 
         call: Any = call_and_wait
     else:
 
         def call_plainly(*args: Any, **kwargs: Any) -> Any:
-            return host.ask(remote, name, False, args, kwargs)
+            return host.ask(remote, name, way, args, kwargs)
 
         call = call_plainly
     call.__name__ = call.__qualname__ = name

@@ -18,7 +18,7 @@ import socket
 import sys
 from types import CodeType
 
-from kata.student import clock, confine, host, loop, orders
+from kata.student import clock, confine, host, loop, orders, printed
 from kata.student.coverage import Tracer
 
 _BYTES_OVERHEAD = 33
@@ -92,8 +92,7 @@ class Zygote:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-        sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        sys.stdout, sys.stderr = printed.stream(1), printed.stream(2)
         faulthandler.register(signal.SIGUSR2, file=dumps, all_threads=False)
         clock.set_time(order.monotonic_ns, order.wall_ns)
         random.seed(order.random_seed)

@@ -7,11 +7,11 @@ module is the student's, so what the toolkit itself offers stands beside the pro
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kata import wire
-from kata.supervisor.failures import StudentError, failed
+from kata.supervisor.failures import CheckFailed, StudentError, failed
 from kata.supervisor.transcript import Entry
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ class Call:
         self.done = False
         self.error: StudentError | None = None
         self.value: Any = None
+        self.begun_ns = world.now_ns
         self.answered_ns = 0
+        self.begun_step = self.ended_step = 0
+        """Of the run's steps: what ended in a step ended before anything that began in it."""
         self._world = world
         self._text = text
 
@@ -64,6 +67,11 @@ class Call:
             raise AttributeError(f"{self._text} has not been answered yet")
         return self.answered_ns / 1_000_000_000
 
+    @property
+    def seconds(self) -> float:
+        """Virtual seconds that it took. AttributeError while there is no answer."""
+        return round(self.answered_at - self.begun_ns / 1_000_000_000, 9)
+
     def doing(self) -> str:
         return self._text
 
@@ -86,9 +94,25 @@ class Call:
         self.error = StudentError(wire.error_of(ProcessKilled("its process was killed")), self._text, self.entry)
         if self.entry is not None:
             self.entry.result = "no answer: its process was killed"
+            self.entry.until_ns = self._world.now_ns
 
     def __repr__(self) -> str:
         return self._text
+
+
+class Delivery(Call):
+    """A call that nobody waits for: a message arrives. What it returns is dropped; an exception fails the check."""
+
+    def __init__(self, world: World, node: Node, text: str, line: Entry) -> None:
+        super().__init__(world, node, text, None)
+        self._line = line
+
+    def finish(self, message: wire.Done | wire.Failed) -> None:
+        self.done = True
+        if isinstance(message, wire.Failed) and not message.protocol:
+            self.error = StudentError(message.error, self._text, self._line)
+            self._line.result = self.outcome_text()
+            raise CheckFailed(self.error.failure())
 
 
 class ProcessKilled(Exception):
@@ -203,6 +227,15 @@ class Method:
             )
         return result
 
+    def deliver(self, line: Entry, *args: Any) -> None:
+        """Begin a call that nobody waits for: the message of that line of the transcript arrives.
+
+        What it returns is dropped; an exception fails the check.
+        """
+        world, node, target = self._kata
+        call = Delivery(world, node, f"{self._label()}({', '.join(_shown(world, arg) for arg in args)})", line)
+        world.start(call, wire.Call(call.number, target, self._name, [world.pack(arg) for arg in args], {}))
+
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, alone: bool) -> Call:
         world, node, target = self._kata
         shown = [_shown(world, arg) for arg in args] + [f"{name}={_shown(world, arg)}" for name, arg in kwargs.items()]
@@ -240,13 +273,16 @@ def settle(calls: Iterable[Call]) -> list[Call]:
     return begun
 
 
-def together(calls: Iterable[Call]) -> list[Any]:
-    """Let time pass until all of the calls have ended; their answers in order. The first error among them is raised."""
+def together(calls: Iterable[Call], read: Callable[[Any], Any] | None = None) -> list[Any]:
+    """Let time pass until all of the calls have ended; their answers in order. The first error among them is raised.
+
+    `read` turns each answer into what matters of it. An assertion about the list is one about its calls.
+    """
     ended = settle(calls)
     for call in ended:
         if call.error is not None:
             raise call.error
-    results = [call.value for call in ended]
+    results = [call.value if read is None else read(call.value) for call in ended]
     if ended:
         ended[0]._world.remember(results, ended)
     return results

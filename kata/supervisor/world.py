@@ -37,6 +37,7 @@ from kata.wire import (
     Packer,
     Refusal,
     Unpacker,
+    Way,
     WireError,
     error_of,
     seconds_to_ns,
@@ -80,16 +81,22 @@ class Pause:
 class Exposure:
     """An object of the grader that student code can call."""
 
-    def __init__(self, number: int, target: object, name: str) -> None:
+    def __init__(self, number: int, target: object, name: str, owner: Node | None) -> None:
         self.target = target
         self.name = name
-        self.methods: dict[str, bool] = {}
+        self.owner = owner
+        """The only process that may call it; None: every one may."""
+        self.methods: dict[str, Way] = {}
+        self.untold: set[str] = set()
+        """Those that write their own lines in the transcript."""
         self.signatures: dict[str, inspect.Signature] = {}
         for attribute in dir(type(target)):
-            awaited = getattr(getattr(type(target), attribute), "_kata_remote", None)
-            if awaited is not None:
-                self.methods[attribute] = awaited
+            way = getattr(getattr(type(target), attribute), "_kata_remote", None)
+            if way is not None:
+                self.methods[attribute] = way
                 self.signatures[attribute] = inspect.signature(getattr(target, attribute))
+                if not getattr(type(target), attribute)._kata_told:
+                    self.untold.add(attribute)
         if not self.methods:
             raise TypeError(f"{type(target).__name__} has no method marked @remote, so a student could not call it")
         self.handle = Handle(number, name, self.methods)
@@ -227,27 +234,36 @@ class World:
         node, _ = self.spawn(name)
         return proxies.Module(self, node)
 
-    def expose(self, target: object, name: str) -> Any:
-        """Let student code call the methods of `target` that are marked @remote; `name` stands in the transcript."""
+    def expose(self, target: object, name: str, to: proxies.Module | None = None) -> Any:
+        """Let student code call the methods of `target` that are marked @remote; `name` stands in the transcript.
+
+        With `to`, only that process may: what is one replica's own, such as its disk, no other can reach.
+        """
         number = self._numbers.get(id(target))
         if number is None:
             number = self._numbers[id(target)] = len(self._exposures) + 1
-            self._exposures[number] = Exposure(number, target, name)
+            self._exposures[number] = Exposure(number, target, name, to._kata[1] if to is not None else None)
         return target
 
-    def note(self, text: str, kind: Literal["world", "fault"] = "world") -> None:
-        """A line in the transcript that is no call: what happens in the world around the submission."""
-        self.entries.append(Entry(self.now_ns, text, kind))
+    def note(self, text: str, kind: Literal["world", "fault"] = "world", process: str = "") -> Entry:
+        """A line in the transcript that is no call: what happens in the world around the submission.
+
+        `process` names the student process that it happens to, when it is one.
+        """
+        entry = Entry(self.now_ns, text, kind, process)
+        self.entries.append(entry)
+        return entry
 
     @contextlib.contextmanager
     def fault(self, begins: str, ends: str) -> Iterator[None]:
         """A fault is on: calls made meanwhile count for availability. The two texts stand in the transcript."""
-        self.note(begins, "fault")
+        entry = self.note(begins, "fault")
         self.faults += 1
         try:
             yield
         finally:
             self.faults -= 1
+            entry.until_ns = self.now_ns
             self.note(ends, "fault")
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
@@ -308,7 +324,7 @@ class World:
         """End a process by force. What was called and not answered never will be, and that is no fault of it."""
         if not node.alive:
             return
-        self.note(f"{node.name or 'the process'} is killed", "fault")
+        self.entries.append(Entry(self.now_ns, f"{node.name or 'the process'} is killed", "crash", node.name))
         node.killed = True
         node.destroy()
         for call in [call for call in self.calls.values() if call.node is node]:
@@ -342,9 +358,10 @@ class World:
         """Have the call begin now; among all that happens now, in an order drawn from the seed."""
         if call.node.killed:
             raise RuntimeError(f"{call.doing()}: the grader has killed that process; `world.student()` starts another")
-        if self.faults:
+        if self.faults and call.entry is not None:
             self.tally.operations += 1
             call.under_fault = True
+        call.begun_step = self._steps
         self._at(self.now_ns, lambda: self._send(call, message))
 
     def _send(self, call: proxies.Call, message: Any) -> None:
@@ -367,8 +384,10 @@ class World:
 
     def _ended(self, call: proxies.Call) -> None:
         call.answered_ns = self.now_ns
+        call.ended_step = self._steps
         if call.entry is None:
             return
+        call.entry.until_ns = self.now_ns
         self.tally.answers += 1
         if call.under_fault and call.error is None:
             self.tally.answered += 1
@@ -499,7 +518,7 @@ class World:
                     pass
 
     def _answer(self, call: proxies.Call, message: Done | Failed) -> None:
-        if isinstance(message, Failed) and message.protocol:
+        if isinstance(message, Failed) and message.protocol and not isinstance(call, proxies.Delivery):
             raise failed(
                 "protocol",
                 f"{call.doing()}: its answer can't cross: {message.error.message}.",
@@ -572,7 +591,7 @@ class World:
 
     def _serve(self, node: Node, ask: Ask) -> None:
         exposure = self._exposures.get(ask.target)
-        if exposure is None or ask.method not in exposure.methods:
+        if exposure is None or ask.method not in exposure.methods or exposure.owner not in (None, node):
             raise ProcessFailed(
                 failed(
                     "protocol", "The submission called something that does not exist.", advice="Use the interface."
@@ -587,9 +606,14 @@ class World:
             self._reply(node, Refusal(ask.id, error_of(TypeError(f"{exposure.name}.{ask.method} was given {error}"))))
             return
         self._asked[ask.method] += 1
-        entry = Entry(self.now_ns, f"{exposure.name}.{ask.method}({_arguments(args, kwargs)})", "student", node.name)
-        if not any(call.alone for call in self.calls.values()):
-            self.entries.append(entry)
+        entry = Entry(self.now_ns, "", "student", node.name)
+        if ask.method not in exposure.untold:
+            entry.text = f"{exposure.name}.{ask.method}({_arguments(args, kwargs)})"
+            if not any(call.alone for call in self.calls.values()):
+                self.entries.append(entry)
+        if exposure.methods[ask.method] == "post":
+            self._take_post(exposure, node, ask, args, kwargs)
+            return
         try:
             exposure.signatures[ask.method].bind(*args, **kwargs)
         except TypeError as error:
@@ -604,6 +628,28 @@ class World:
             self._step(node, ask, entry, result)
         else:
             self._give(node, ask, entry, result)
+
+    def _take_post(self, exposure: Exposure, node: Node, ask: Ask, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """A call without an answer. Who is told nothing can't be told of a mistake: it ends the check."""
+        try:
+            exposure.signatures[ask.method].bind(*args, **kwargs)
+        except TypeError as error:
+            refusal: Exception | None = error
+        else:
+            refusal = None
+            try:
+                getattr(exposure.target, ask.method)(*args, **kwargs)
+            except Refused as refused:
+                refusal = refused.error
+        if refusal is not None:
+            call = f"{exposure.name}.{ask.method}({_arguments(args, kwargs)})"
+            raise failed(
+                "protocol",
+                f"{node.name} called {call}, which is refused: {refusal}.",
+                expected="a call that the statement allows",
+                got=call,
+                advice="Compare the arguments with what the statement says of this method.",
+            )
 
     def _step(self, node: Node, ask: Ask, entry: Entry, coroutine: Coroutine[Pause, None, object]) -> None:
         """Run a fake's method on until it pauses or ends.

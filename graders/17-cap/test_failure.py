@@ -1,0 +1,419 @@
+"""What the replicas do when the network is cut, messages are lost, and replicas crash."""
+
+from model import (
+    CALL_SECONDS,
+    CONVERGE_SECONDS,
+    SETTLE_SECONDS,
+    Causality,
+    Faults,
+    at,
+    context_at,
+    ended,
+    failed_with,
+    schedules,
+    values_of,
+)
+
+from kata.grading import check, examples, settle
+
+# ---------------------------------------------------------------- minority
+
+
+@check("minority")
+def test_a_replica_that_is_cut_off(cp, clock):
+    """A replica that is cut off raises Unavailable from get and from all puts within 3 s, and the others go on."""
+    cp["n1"].put("seat", b"ada")
+    with cp.net.partition({"n3"}, {"n1", "n2"}):
+        clock.advance(SETTLE_SECONDS)
+        cp["n2"].put("seat", b"bob")
+        calls = [cp["n3"].get.start("seat")]
+        calls += [cp["n3"].put.start("other", value) for value in (b"eve", b"fay", b"gus")]
+        calls = ended(clock, calls)
+        assert [failed_with(call) for call in calls] == ["Unavailable"] * 4, "what a get and three puts raise at n3"
+        assert at(cp, "seat", "n1", "n2") == [[b"bob"]] * 2
+
+
+@check("minority")
+def test_all_is_as_before_when_it_is_over(cp, clock):
+    """After a partition, the replica that was cut off gives what the others have put, and puts can be made there."""
+    with cp.net.partition({"n1"}, {"n2", "n3"}):
+        clock.advance(SETTLE_SECONDS)
+        cp["n3"].put("seat", b"bob")
+        ended(clock, [cp["n1"].get.start("seat")])
+    clock.advance(SETTLE_SECONDS)
+    assert at(cp, "seat") == [[b"bob"]] * 3
+    cp["n1"].put("seat", b"cyd")
+    assert at(cp, "seat") == [[b"cyd"]] * 3
+
+
+@check("minority")
+def test_two_of_five_are_a_minority(consistent, clock):
+    """Of five replicas, three go on and two can't."""
+    cluster = consistent(size=5)
+    with cluster.net.partition({"n1", "n2"}, {"n3", "n4", "n5"}):
+        clock.advance(SETTLE_SECONDS)
+        calls = ended(clock, [cluster["n1"].put.start("other", b"eve"), cluster["n2"].get.start("seat")])
+        assert [failed_with(call) for call in calls] == ["Unavailable"] * 2, "what put raises at n1, and get at n2"
+        cluster["n5"].put("seat", b"ada")
+        assert at(cluster, "seat", "n3", "n4", "n5") == [[b"ada"]] * 3
+
+
+@check("minority")
+def test_half_is_no_majority(consistent, clock):
+    """Of four replicas that are cut into two and two, none answers."""
+    cluster = consistent(size=4)
+    with cluster.net.partition({"n1", "n4"}, {"n2", "n3"}):
+        clock.advance(SETTLE_SECONDS)
+        calls = [cluster[name].get.start("seat") for name in cluster.names]
+        calls += [cluster[name].put.start("other", b"eve") for name in ("n1", "n2")]
+        assert {failed_with(call) for call in ended(clock, calls)} == {"Unavailable"}, "what the calls raise"
+
+
+# ---------------------------------------------------------------- both sides
+
+
+@check("both-sides")
+def test_all_sides_answer_and_agree_afterwards(ap, clock):
+    """Three replicas that are all cut off answer at once; afterwards all have what was put and not replaced."""
+    ap["n1"].put("basket", b"tea")
+    clock.advance(CONVERGE_SECONDS)
+    with ap.net.partition({"n1"}, {"n2"}, {"n3"}):
+        ap["n1"].put("basket", b"tea, jam", context_at(ap, "basket", "n1"))
+        ap["n2"].put("basket", b"tea, rum", context_at(ap, "basket", "n2"))
+        ap["n3"].put("basket", b"gin")
+        clock.advance(60)
+        assert at(ap, "basket") == [[b"tea, jam"], [b"tea, rum"], [b"gin", b"tea"]]
+        assert clock.now == CONVERGE_SECONDS + 60, "the virtual time by now, of which puts and gets take none"
+    clock.advance(CONVERGE_SECONDS)
+    assert at(ap, "basket") == [[b"gin", b"tea, jam", b"tea, rum"]] * 3
+
+
+@check("both-sides")
+def test_the_last_that_is_up_answers(ap, clock):
+    """A replica whose peers are all down answers at once, and when they are back they learn what was put."""
+    with ap.crashed("n1", "n3"):
+        ap["n2"].put("basket", b"tea")
+        clock.advance(60)
+        ap["n2"].put("basket", b"jam", context_at(ap, "basket", "n2"))
+        assert at(ap, "basket", "n2") == [[b"jam"]]
+    clock.advance(CONVERGE_SECONDS)
+    assert at(ap, "basket") == [[b"jam"]] * 3
+
+
+@check("both-sides", coverage=False)
+@examples(
+    count=5,
+    steps=schedules(
+        ["put", "put", "put", "get", "get", "isolate", "deafen", "cut", "heal", "crash", "restart"], [0.4, 1.5], 24
+    ),
+)
+def test_any_faults_while_available(world, clock, available, steps):
+    """Whatever is cut and crashes meanwhile, in the end all replicas have exactly what no put has replaced."""
+    world.reset()
+    cluster, model, contexts = available(), Causality(), {}
+    with Faults(cluster) as faults:
+        for number, (verb, name, other, seconds) in enumerate(steps):
+            if verb == "get" and name in cluster.up():
+                answer = cluster[name].get("basket")
+                contexts[name] = (values_of(answer), answer[1])
+            elif verb == "put" and name in cluster.up():
+                seen, context = contexts.get(other, ((), None))
+                cluster[name].put("basket", b"v%d" % number, context)
+                model.put(b"v%d" % number, seen)
+            faults.inflict(verb, name, other)
+            clock.advance(seconds)
+    clock.advance(CONVERGE_SECONDS)
+    assert at(cluster, "basket") == [model.latest()] * 3
+
+
+# ---------------------------------------------------------------- one way
+
+
+@check("one-way", coverage=False)
+def test_one_that_only_hears_or_only_speaks(cp, history, clock):
+    """While one replica is not heard, or hears nothing, every CP call ends within 3 s, and all are linearizable."""
+    for round_, (senders, receivers) in enumerate([({"n1"}, {"n2", "n3"}), ({"n2", "n3"}, {"n1"}), ({"n3"}, {"n1"})]):
+        with cp.net.cut(senders, receivers):
+            for number, name in enumerate(("n1", "n2", "n1", "n3")):
+                calls = [history.put(cp[name], "seat", b"%d.%d at %s" % (round_, number, name.encode()))]
+                calls += [history.get(cp[each], "seat") for each in cp.names]
+                ended(clock, calls)
+    clock.advance(SETTLE_SECONDS)
+    for name in cp.names:
+        settle([history.get(cp[name], "seat")])
+    history.expect_linearizable()
+
+
+@check("one-way")
+def test_news_goes_round_about(ap, clock):
+    """What was put at a replica reaches one that can't hear it by way of the third, within ten seconds."""
+    for sender, receiver in (("n1", "n2"), ("n3", "n1")):
+        with ap.net.cut({sender}, {receiver}):
+            for name in ap.names:
+                ap[name].put(f"from {sender}", name.encode())
+            clock.advance(CONVERGE_SECONDS)
+            assert at(ap, f"from {sender}") == [[b"n1", b"n2", b"n3"]] * 3
+
+
+# ---------------------------------------------------------------- lossy
+
+
+@check("lossy")
+def test_answers_though_messages_are_lost(cp, history, clock):
+    """While 3 in 10 messages are lost, at least 36 of 40 CP calls are answered, and all of them are linearizable."""
+    with cp.net.losing(share=0.3):
+        for number in range(10):
+            here, there = cp.names[number % 3], cp.names[(number + 1) % 3]
+            calls = [history.put(cp[here], "seat", b"v%d" % number), history.get(cp[there], "seat")]
+            settle(calls)
+            settle([history.get(cp[here], "seat"), history.get(cp[there], "seat")])
+    slowest = max(call.seconds for call in history.calls)
+    answered = sum(call.error is None for call in history.calls)
+    history.expect_linearizable()
+    assert slowest <= CALL_SECONDS, "the seconds that the slowest call took"
+    assert answered >= 36, "the number of calls out of 40 that were answered"
+
+
+@check("lossy")
+def test_an_answer_that_comes_twice_counts_once(consistent, clock):
+    """Two replicas of five are no majority, though all their messages arrive twice."""
+    cluster = consistent(size=5)
+    with cluster.net.partition({"n1", "n2"}, {"n3", "n4", "n5"}), cluster.net.doubling(share=1):
+        clock.advance(SETTLE_SECONDS)
+        calls = ended(clock, [cluster["n1"].put.start("other", b"eve"), cluster["n2"].get.start("seat")])
+        assert [failed_with(call) for call in calls] == ["Unavailable"] * 2, "what put raises at n1, and get at n2"
+
+
+@check("lossy")
+def test_a_message_that_comes_late_changes_nothing(cp, clock):
+    """A message of an old put that arrives when a newer put has long ended does not bring the old value back."""
+    with cp.net.slow(12, senders={"n1"}, receivers={"n3"}):
+        cp["n1"].put("seat", b"old")
+    with cp.net.partition({"n1"}, {"n2", "n3"}):
+        clock.advance(SETTLE_SECONDS)
+        cp["n2"].put("seat", b"new")
+    clock.advance(10)
+    with cp.net.partition({"n2"}, {"n1", "n3"}):
+        clock.advance(SETTLE_SECONDS)
+        assert at(cp, "seat", "n1", "n3") == [[b"new"]] * 2
+
+
+@check("lossy", coverage=False)
+def test_twice_late_and_out_of_order(cp, history, clock):
+    """While messages arrive twice, late and out of order, the answers in CP are those of one machine."""
+    with cp.net.doubling(share=0.7), cp.net.jitter(1):
+        for number in range(8):
+            here, there = cp.names[number % 3], cp.names[(number + 1) % 3]
+            history.put(cp[here], "seat", b"v%d" % number)
+            clock.advance(0.3)
+            history.get(cp[there], "seat")
+            ended(clock, [history.get(cp[here], "seat")])
+    history.expect_linearizable()
+
+
+@check("lossy", coverage=False)
+def test_every_message_comes_again(cp, history):
+    """While every message arrives again up to 2 s later, no put takes effect for a second time."""
+    with cp.net.doubling(share=1, seconds=2):
+        for number in range(12):
+            settle([history.put(cp[cp.names[number % 3]], "seat", b"v%d" % number)])
+            settle([history.get(cp[cp.names[number % 2]], "seat")])
+    history.expect_linearizable()
+
+
+@check("lossy")
+def test_gossip_that_comes_twice_and_late(ap, clock):
+    """Messages that are lost, come twice, late and out of order bring nothing back and lose nothing in AP."""
+    with ap.net.losing(share=0.3), ap.net.doubling(share=0.5), ap.net.jitter(3):
+        for number in range(9):
+            name = ap.names[number % 3]
+            ap[name].put("basket", b"v%d" % number, context_at(ap, "basket", name))
+            clock.advance(4)
+        ap["n2"].put("basket", b"a", context_at(ap, "basket", "n2"))
+        ap["n2"].put("basket", b"b")
+    kept = at(ap, "basket", "n2")[0]
+    clock.advance(CONVERGE_SECONDS)
+    assert {b"a", b"b"} <= set(kept), "the values at n2 after the last puts there"
+    first, *others = at(ap, "basket")
+    assert others == [first] * 2, "the values at n2 and n3, beside those at n1"
+
+
+# ---------------------------------------------------------------- crash
+
+
+@check("crash")
+def test_all_crash_at_once_in_cp(cp, clock):
+    """What CP replicas have put is there when all of them have crashed at once and started again."""
+    cp["n2"].put("seat", b"ada")
+    cp["n3"].put("seat", b"bob")
+    with cp.crashed(*cp.names):
+        clock.advance(1)
+    clock.advance(SETTLE_SECONDS)
+    assert at(cp, "seat") == [[b"bob"]] * 3
+    cp["n1"].put("seat", b"cyd")
+    assert at(cp, "seat") == [[b"cyd"]] * 3
+
+
+@check("crash")
+def test_a_majority_keeps_its_word(cp, clock):
+    """A value that two of three CP replicas held is there when one of them has restarted, and the other is gone."""
+    cp["n1"].put("seat", b"old")
+    with cp.crashed("n3"):
+        clock.advance(SETTLE_SECONDS)
+        cp["n1"].put("seat", b"new")
+        with cp.crashed("n2"):
+            clock.advance(1)
+        clock.advance(0.01)
+        cp.crash("n1")
+    clock.advance(SETTLE_SECONDS)
+    assert at(cp, "seat", "n2", "n3") == [[b"new"]] * 2
+
+
+@check("crash")
+def test_what_was_asked_before_a_crash(cp, clock):
+    """Answers to what a replica had asked before a crash, arriving after it, don't hide what was put since."""
+    cp["n2"].put("seat", b"old")
+    with cp.net.slow(11, senders={"n2", "n3"}, receivers={"n1"}):
+        cp["n1"].get.start("seat")
+        clock.advance(0.06)
+    with cp.net.partition({"n1"}, {"n2", "n3"}), cp.crashed("n1"):
+        clock.advance(SETTLE_SECONDS)
+        put = cp["n2"].put.start("seat", b"new")
+        clock.advance(1)
+        put.result()
+    clock.advance(SETTLE_SECONDS)
+    assert at(cp, "seat", "n1") == [[b"new"]], "the values at n1, a moment before those answers arrive"
+
+
+@check("crash")
+def test_a_put_is_on_the_disk_when_it_ends_in_ap(ap, clock):
+    """An AP put that ended is there after a crash that left no time for gossip, and so are its replacements."""
+    ap["n1"].put("basket", b"tea")
+    ap["n1"].put("basket", b"jam", context_at(ap, "basket", "n1"))
+    ap["n2"].put("basket", b"rum")
+    with ap.crashed("n1", "n2"):
+        clock.advance(1)
+    assert at(ap, "basket", "n1", "n2") == [[b"jam"], [b"rum"]]
+    clock.advance(CONVERGE_SECONDS)
+    assert at(ap, "basket") == [[b"jam", b"rum"]] * 3
+
+
+@check("crash")
+def test_puts_before_and_after_a_crash_are_siblings(ap, clock):
+    """In AP, a put after a restart that has not seen one before the crash stands beside it, here and elsewhere."""
+    ap["n1"].put("basket", b"tea")
+    clock.advance(CONVERGE_SECONDS)
+    context = context_at(ap, "basket", "n2")
+    with ap.crashed("n1"):
+        clock.advance(1)
+    ap["n1"].put("basket", b"jam")
+    clock.advance(CONVERGE_SECONDS)
+    assert at(ap, "basket") == [[b"jam", b"tea"]] * 3
+    ap["n1"].put("basket", b"rum", context)
+    clock.advance(CONVERGE_SECONDS)
+    assert at(ap, "basket") == [[b"jam", b"rum"]] * 3
+
+
+@check("crash")
+def test_what_was_replaced_before_a_crash(ap, clock):
+    """In AP, a put after a restart is kept also when all that the replica had put before was replaced elsewhere."""
+    ap["n1"].put("basket", b"tea")
+    clock.advance(CONVERGE_SECONDS)
+    ap["n2"].put("basket", b"jam", context_at(ap, "basket", "n2"))
+    clock.advance(CONVERGE_SECONDS)
+    with ap.crashed("n1"):
+        clock.advance(1)
+    ap["n1"].put("basket", b"rum")
+    clock.advance(CONVERGE_SECONDS)
+    assert at(ap, "basket") == [[b"jam", b"rum"]] * 3
+
+
+# ---------------------------------------------------------------- indefinite
+
+
+@check("indefinite", coverage=False)
+def test_one_get_saw_it(cp, history, clock):
+    """When a get has given the value of a put that ended in Unavailable, no later get gives the one before it."""
+    settle([history.put(cp["n2"], "seat", b"ada")])
+    others = {"n2", "n3"}
+    for number, moment in enumerate((0.02, 0.07, 0.12, 0.17)):
+        for senders, receivers in (({"n1"}, others), (others, {"n1"})):
+            put = history.put(cp["n1"], "seat", f"cut off {number} from {sorted(senders)}".encode())
+            clock.advance(moment)
+            with cp.net.cut(senders, receivers):
+                settle([history.get(cp["n2"], "seat")])
+                ended(clock, [put])
+            clock.advance(SETTLE_SECONDS)
+            settle([history.get(cp["n1"], "seat")])
+            with cp.net.partition({"n1"}, others):
+                clock.advance(SETTLE_SECONDS)
+                settle([history.get(cp["n2"], "seat")])
+    history.expect_linearizable()
+
+
+@check("indefinite")
+def test_a_put_takes_effect_once(cp, history, clock):
+    """A put whose acknowledgements were lost does not take effect again after another put has replaced it."""
+    settle([history.put(cp["n3"], "seat", b"ada")])
+    history.put(cp["n1"], "seat", b"bob")
+    clock.advance(0.12)
+    with cp.net.cut({"n2", "n3"}, {"n1"}):
+        clock.advance(0.1)
+        settle([history.get(cp["n2"], "seat")])
+        settle([history.put(cp["n2"], "seat", b"cyd")])
+        settle([history.get(cp["n3"], "seat")])
+    for seconds in (0.3, 1, 3):
+        clock.advance(seconds)
+        settle([history.get(cp["n2"], "seat")])
+    history.expect_linearizable()
+
+
+@check("indefinite")
+def test_a_put_is_cut_short_by_a_crash(cp, history, clock):
+    """A put that a crash cut short between two messages takes effect once or never, whatever is put later."""
+    for sends in (1, 2, 3, 5):
+        settle([history.put(cp["n2"], "seat", b"before %d" % sends)])
+        cp.crash_at_send("n1", sends)
+        ended(clock, [history.put(cp["n1"], "seat", b"cut short %d" % sends)])
+        cp.call_off_crashes()
+        clock.advance(SETTLE_SECONDS)
+        settle([history.get(cp["n2"], "seat")])
+        settle([history.put(cp["n3"], "seat", b"meanwhile %d" % sends)])
+        if "n1" not in cp.up():
+            cp.start("n1")
+        with cp.net.partition({"n2"}, {"n1", "n3"}):
+            clock.advance(SETTLE_SECONDS)
+            settle([history.get(cp["n3"], "seat")])
+            settle([history.put(cp["n1"], "seat", b"after %d" % sends)])
+        clock.advance(SETTLE_SECONDS)
+        for name in cp.names:
+            settle([history.get(cp[name], "seat")])
+    history.expect_linearizable()
+
+
+@check("indefinite", coverage=False)
+@examples(
+    count=6,
+    steps=schedules(
+        ["put", "put", "get", "get", "get", "isolate", "deafen", "mute", "heal", "crash", "stumble", "restart"],
+        [0.06, 0.16, 0.3, 1],
+        24,
+    ),
+)
+def test_any_faults_while_consistent(world, clock, consistent, new_history, steps):
+    """Whatever is cut and crashes meanwhile, all answers in CP are those of one machine."""
+    world.reset()
+    cluster, history = consistent(), new_history()
+    with Faults(cluster) as faults:
+        for number, (verb, name, other, seconds) in enumerate(steps):
+            if verb == "put" and name in cluster.up():
+                history.put(cluster[name], "seat", b"v%d" % number)
+            elif verb == "get" and name in cluster.up():
+                history.get(cluster[name], "seat")
+            faults.inflict(verb, name, other)
+            clock.advance(seconds)
+    ended(clock, history.calls)
+    clock.advance(SETTLE_SECONDS)
+    for name in cluster.names:
+        settle([history.get(cluster[name], "seat")])
+    history.expect_linearizable()
