@@ -113,6 +113,18 @@ def with_history(world, clock):
     return {size: used(size) for size in (100, 1600)}
 
 
+@pytest.fixture
+def new_limiters(world):
+    """Gives one limiter of each kind, of 60 seconds, each in a process of its own, with the process."""
+
+    def new_limiters():
+        for number, name in enumerate(("fixed_window", "sliding_window", "token_bucket")):
+            student, limiters = limiters_of(world, limit=3)
+            yield student, named(name, limiters[number])
+
+    return new_limiters
+
+
 def limiters_of(world, limit):
     """A process and one limiter of each kind in it, of 60 seconds each."""
     student = world.student()

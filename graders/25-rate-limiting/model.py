@@ -57,17 +57,32 @@ def wait_of(decision, remaining=SOME):
     return decision.retry_after
 
 
+def policy(fail_open, timeout=5):
+    """The answer of a shared limiter that could not ask."""
+    return admitted(0) if fail_open else denied(0, timeout)
+
+
+def drain(limiter, clock, key, ask=1, quota=5):
+    """Spend a whole quota, at least a quarter of a second before its window ends; how long cost `ask` must wait."""
+    while True:
+        assert limiter.allow(key, quota) == admitted(0)
+        wait = wait_of(limiter.allow(key, ask))
+        if wait > 0.25:
+            return wait
+        clock.advance(wait + MOMENT)
+
+
 def steps(waits, costs, keys=("ada", "ada", "bob"), length=30):
     """Sequences of `(seconds to wait first, key, cost)`."""
     step = st.tuples(st.sampled_from(waits), st.sampled_from(keys), st.sampled_from(costs))
     return st.lists(step, min_size=length, max_size=length)
 
 
-def play(limiter, model, clock, sequence):
-    """Make the calls one after another; each answer must be one that the model has."""
-    for seconds, key, cost in sequence:
+def play(limiters, model, clock, sequence):
+    """Make the calls one after another, at each limiter in turn; each answer must be one that the model has."""
+    for number, (seconds, key, cost) in enumerate(sequence):
         clock.advance(seconds)
-        decision = limiter.allow(key, cost)
+        decision = limiters[number % len(limiters)].allow(key, cost)
         outcomes = model.outcomes(clock.now, key, cost)
         assert decision in [answer for answer, _ in outcomes]
         model.states[key] = next(state for answer, state in outcomes if answer == decision)

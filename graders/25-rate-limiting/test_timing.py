@@ -1,0 +1,112 @@
+"""What the limiters cost: CPU time, memory, and what is asked of the store."""
+
+import pytest
+from model import MOMENT, admitted
+
+from kata.grading import check, growth, together
+
+MIB = 1024 * 1024
+
+
+@check("flat-cost", coverage=False)
+def test_cost_does_not_grow_with_the_keys(with_keys):
+    """A call costs the same CPU time whether 32 keys are held or 2,048."""
+
+    def calls(size):
+        student, limiters, keys = with_keys[size]
+        with student.cpu() as used:
+            for limiter in limiters:
+                limiter.allow.each((keys * 60)[::7][:200])
+        return used.seconds
+
+    growth(calls, sizes=list(with_keys), at_most=0.25, what="The work of 200 calls with each limiter")
+
+
+@check("flat-cost", coverage=False)
+def test_cost_does_not_grow_with_the_history(with_history, clock):
+    """A call costs the same CPU time whether there were 200 before or 3,200, admitted and denied."""
+
+    def calls(size):
+        student, limiters = with_history[size]
+        clock.advance(61)
+        with student.cpu() as used:
+            for limiter in limiters:
+                limiter.allow.each(["ada"] * 200)
+        return used.seconds
+
+    growth(calls, sizes=list(with_history), at_most=0.25, what="The work of 200 calls with each limiter")
+
+
+@check("idle-keys", coverage=False)
+def test_keys_that_do_not_come_back_are_dropped(new_limiters, clock):
+    """When 6,000 keys have come and gone, 300 a minute, a limiter uses no more memory than when 3,000 had."""
+    for student, limiter in new_limiters():
+        come_and_go(limiter, clock, 0, 3000)
+        before = student.memory()
+        come_and_go(limiter, clock, 3000, 9000)
+        grown = (student.memory() - before) / MIB
+        assert grown < 3, f"by how many MiB the memory of a {limiter} has grown meanwhile"
+
+
+@check("idle-keys", coverage=False)
+def test_keys_that_were_never_admitted_are_not_held(new_limiters):
+    """Calls that are denied for good leave nothing behind, for however many keys they are made."""
+    for student, limiter in new_limiters():
+        limiter.allow.each([(long_key(number), 1000) for number in range(1000)])
+        before = student.memory()
+        for batch in range(1000, 9000, 500):
+            limiter.allow.each([(long_key(number), 1000) for number in range(batch, batch + 500)])
+        grown = (student.memory() - before) / MIB
+        assert grown < 3, f"by how many MiB the memory of a {limiter} has grown in 8,000 such calls"
+
+
+def come_and_go(limiter, clock, first, end):
+    """So many keys, 300 of them in each minute."""
+    for batch in range(first, end, 300):
+        limiter.allow.each([long_key(number) for number in range(batch, batch + 300)])
+        clock.advance(61)
+
+
+def long_key(number):
+    """Half a kilobyte, so that keys which are held show."""
+    return f"{number:08d}" * 64
+
+
+# ---------------------------------------------------------------- round trips
+
+
+@check("round-trips")
+def test_a_decision_is_one_read_and_one_write(shared, store, clock):
+    """A decision that nobody races, yes or no, of a new key or an old one, costs at most one of each."""
+    for cost in (2, 4, 3, 1):
+        store.forget()
+        shared.allow("ada", cost)
+        assert len(store.reads) <= 1, f"reads for a cost of {cost}"
+        assert len(store.writes) <= 1, f"calls of compare_and_set for a cost of {cost}"
+        clock.advance(1)
+
+
+@check("round-trips")
+def test_keys_do_not_wait_for_each_other(shared, store, clock):
+    """Twenty keys that come at once are decided in the time of one, and none waits for a key that is slow."""
+    with store.slow(seconds=2):
+        answers = together(shared.allow.start(f"key{number}", 2) for number in range(20))
+    assert answers == [admitted(4)] * 20, "the answers to twenty keys, each of which spends 2 of 6"
+    assert clock.now <= 4, "the second at which they were decided; read and compare_and_set take 2 s each"
+    with store.slow(seconds=2, keys={"ada"}):
+        slow, begun = shared.allow.start("ada"), clock.now
+        assert shared.allow("bob") == admitted(5)
+        assert clock.now == begun, "the second at which bob was decided, while ada was asked for"
+        slow.result()
+
+
+@check("round-trips")
+@pytest.mark.parametrize(("capacity", "rate"), [(6, 0.5), (3, 7.5), (20, 0.125)])
+def test_the_store_forgets_what_comes_no_more(new_server, store, clock, capacity, rate):
+    """A key is gone from the store, at the latest, two fillings and a second after its last call."""
+    shared = new_server(capacity=capacity, rate=rate)
+    shared.allow("ada", capacity)
+    shared.allow("bob", 1)
+    shared.allow("ada", 1)
+    clock.advance(2 * capacity / rate + 1 + MOMENT)
+    assert store.keys() == [], "the keys that the store still holds then"
