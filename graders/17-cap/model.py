@@ -98,11 +98,7 @@ class Faults:
             case "stumble" if self._cluster.up() == self._cluster.names:
                 self._cluster.crash_at_send(name, sends=1)
             case "restart":
-                self.restart()
-
-    def restart(self):
-        for name in sorted(set(self._cluster.names) - set(self._cluster.up())):
-            self._cluster.start(name)
+                self._cluster.start_all()
 
     def __enter__(self):
         return self
@@ -111,7 +107,7 @@ class Faults:
         """All is whole again, and all are up."""
         self._network.close()
         self._cluster.call_off_crashes()
-        self.restart()
+        self._cluster.start_all()
 
     def _change(self, fault):
         self._network.close()

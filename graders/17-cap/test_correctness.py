@@ -9,9 +9,9 @@ from kata.grading import check, examples, settle, together
 def test_gets_what_was_put(cp):
     """What was put at one replica is what get gives at all of them, and a later put elsewhere replaces it."""
     assert at(cp, "seat") == [[], [], []]
-    cp["n1"].put("seat", b"ada")
+    cp["n3"].put("seat", b"ada")
     assert at(cp, "seat") == [[b"ada"]] * 3
-    cp["n3"].put("seat", b"bob")
+    cp["n1"].put("seat", b"bob")
     cp["n2"].put("row", b"cyd")
     assert at(cp, "seat") == [[b"bob"]] * 3
     assert at(cp, "row") == [[b"cyd"]] * 3

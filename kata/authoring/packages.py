@@ -1,34 +1,40 @@
 """Packages that an exercise's own submissions are built on travel with them: no sandbox has them, and none should.
 
 A student has the standard library alone. `right/` may hold one built on a well-known package, to show that the grader
-accepts its design; for `kata dev check` its pure-Python files are handed in beside it.
+accepts its design; for `kata dev check` its pure-Python distribution is handed in beside it.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from importlib import metadata
+from pathlib import Path, PurePosixPath
 
 from kata.submission import Submission
 
+_NOT_PORTABLE = {".so", ".pyd", ".dll", ".dylib", ".pyc"}
+
 
 def with_packages(submission: Submission) -> Submission:
-    """The submission, and beside it the installed packages that it imports, and those that they import in turn.
+    """The submission, and beside it the installed packages that it imports, and those that they require in turn.
 
     What isn't installed is left out: the submission then fails to load, and says what it lacks.
     """
     files = dict(submission.files)
-    present = {name.partition("/")[0].removesuffix(".py") for name in files}
-    waiting = list(files.values())
-    while waiting:
-        for name in _imported(waiting.pop()) - present - sys.stdlib_module_names:
-            present.add(name)
-            found = dict(_source_files(name))
-            files.update(found)
-            waiting.extend(found.values())
+    own = {name.partition("/")[0].removesuffix(".py") for name in files}
+    imported = set().union(*map(_imported, files.values())) - own - sys.stdlib_module_names
+    if not imported:
+        return submission
+    owners = metadata.packages_distributions()
+    for name in imported:
+        for distribution in owners.get(name, ()):
+            files.update(_files_with_requirements(distribution, set()))
+        if name not in owners:
+            files.update(_loose_module(name))
     return Submission(submission.name, files)
 
 
@@ -43,14 +49,31 @@ def _imported(source: bytes) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def _source_files(name: str) -> Iterator[tuple[str, bytes]]:
+def _files_with_requirements(name: str, seen: set[str]) -> Iterator[tuple[str, bytes]]:
+    """What an installed distribution consists of, and likewise what it can't do without; no extras."""
+    if name.lower() in seen:
+        return
+    seen.add(name.lower())
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return
+    for path in distribution.files or ():
+        if _travels(path):
+            yield path.as_posix(), Path(str(distribution.locate_file(path))).read_bytes()
+    for requirement in distribution.requires or ():
+        required = re.match(r"[\w.-]+", requirement)
+        if required and "extra ==" not in requirement:
+            yield from _files_with_requirements(required[0], seen)
+
+
+def _travels(path: PurePosixPath) -> bool:
+    top = path.parts[0]
+    return top != ".." and not top.endswith((".dist-info", ".egg-info")) and path.suffix not in _NOT_PORTABLE
+
+
+def _loose_module(name: str) -> Iterator[tuple[str, bytes]]:
+    """A module that belongs to no distribution: a file on the path."""
     spec = importlib.util.find_spec(name)
-    if spec is None:
-        return
-    if not spec.submodule_search_locations:
-        if spec.origin and spec.origin.endswith(".py"):
-            yield f"{name}.py", Path(spec.origin).read_bytes()
-        return
-    for location in map(Path, spec.submodule_search_locations):
-        for path in sorted(location.rglob("*.py")):
-            yield f"{name}/{path.relative_to(location).as_posix()}", path.read_bytes()
+    if spec is not None and spec.origin and spec.origin.endswith(f"{name}.py"):
+        yield f"{name}.py", Path(spec.origin).read_bytes()

@@ -76,7 +76,11 @@ def run_trials(
     trials: list[Trial] = []
     executor = ThreadPoolExecutor(max_workers=jobs)
     try:
-        futures = [executor.submit(_try, subject, seed, launcher, seed == seeds.start) for subject, seed in planned]
+        # Lines are followed once for each right one, to see that this changes no verdict.
+        futures = [
+            executor.submit(_try, subject, seed, launcher, seed == seeds.start and subject.role != "wrong")
+            for subject, seed in planned
+        ]
         for future in as_completed(futures):
             trial = future.result()
             trials.append(trial)

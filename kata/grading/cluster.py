@@ -120,6 +120,12 @@ class Cluster:
         self._world.note(f"{name} starts again", process=name)
         self._start(name)
 
+    def start_all(self) -> None:
+        """Start every process that is down again."""
+        for name in self.names:
+            if name not in self._objects:
+                self.start(name)
+
     @contextlib.contextmanager
     def crashed(self, *names: str) -> Iterator[None]:
         """Those processes are down meanwhile, and start again afterwards."""
