@@ -193,7 +193,7 @@ def test_a_window_lasts_its_seconds(student, clock):
 
 
 @check("fixed-window", coverage=False)
-@examples(count=8, steps=steps(WAITS, COSTS))
+@examples(count=5, steps=steps(WAITS, COSTS))
 def test_any_calls_of_a_fixed_window(begin, clock, steps):
     """Whatever is asked when, each answer is one that some choice of windows gives."""
     fixed, _, _ = begin()
@@ -242,7 +242,7 @@ def test_it_is_no_estimate(sliding, clock):
 
 
 @check("sliding-window", coverage=False)
-@examples(count=8, steps=steps(WAITS, COSTS))
+@examples(count=5, steps=steps(WAITS, COSTS))
 def test_any_calls_of_a_sliding_window(begin, clock, steps):
     """Whatever is asked when, a call is admitted exactly if the last 30 seconds leave room for it."""
     _, sliding, _ = begin()
@@ -300,7 +300,7 @@ def test_it_holds_no_more_than_its_capacity(bucket, clock):
 
 
 @check("token-bucket", coverage=False)
-@examples(count=8, steps=steps(WAITS, COSTS))
+@examples(count=5, steps=steps(WAITS, COSTS))
 def test_any_calls_of_a_token_bucket(begin, clock, steps):
     """Whatever is asked when, a call is admitted exactly if the bucket holds enough by then."""
     _, _, bucket = begin()
@@ -350,7 +350,7 @@ def test_a_debt_is_not_forgotten(shared, clock):
 
 
 @check("shared", coverage=False)
-@examples(count=6, steps=steps(WAITS, [*COSTS, 4], length=24))
+@examples(count=4, steps=steps(WAITS, [*COSTS, 4], length=24))
 def test_any_calls_at_two_servers(begin_servers, clock, steps):
     """Whatever is asked when, now at one server and now at the other, the answers are those of one bucket."""
     servers, _ = begin_servers("a", "b")

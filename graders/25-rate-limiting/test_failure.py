@@ -100,7 +100,7 @@ STEPS = st.lists(
 
 
 @check("races", coverage=False)
-@examples(count=5, steps=STEPS)
+@examples(count=4, steps=STEPS)
 def test_any_calls_that_overlap(begin_servers, clock, steps):
     """However calls overlap, what was admitted is within the quota, and what was denied would have exceeded it."""
     servers, store = begin_servers("a", "b", "c", rate=0.0001, timeout=60)

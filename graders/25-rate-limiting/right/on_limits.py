@@ -20,12 +20,14 @@ class Decision:
 class Window(RateLimitItemPerSecond):
     """A limit in a window whose length need not be a whole number of seconds."""
 
+    __slots__ = ["length"]
+
     def __init__(self, limit, seconds):
         super().__init__(limit)
-        self.seconds = seconds
+        self.length = seconds
 
     def get_expiry(self):
-        return self.seconds
+        return self.length
 
     def key_for(self, *identifiers):
         return identifiers[0]
