@@ -86,16 +86,16 @@ def begin_servers(world):
 
 @pytest.fixture
 def with_keys(world):
-    """By number of keys that they hold, a process and its three limiters, which admit 3."""
+    """By number of keys that they hold, a process and its three limiters, which admit 1,000: whatever is asked."""
 
     def filled(size):
-        student, limiters = limiters_of(world, limit=3)
+        student, limiters = limiters_of(world, limit=1000)
         keys = [f"key{number}" for number in range(size)]
         for limiter in limiters:
             limiter.allow.each(keys)
         return student, limiters, keys
 
-    return {size: filled(size) for size in (32, 2048)}
+    return {size: filled(size) for size in (32, 4096)}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ MIB = 1024 * 1024
 
 @check("flat-cost", coverage=False)
 def test_cost_does_not_grow_with_the_keys(with_keys):
-    """A call costs the same CPU time whether 32 keys are held or 2,048."""
+    """A call costs the same CPU time whether 32 keys are held or 4,096."""
 
     def calls(size):
         student, limiters, keys = with_keys[size]

@@ -1,6 +1,6 @@
-"""Loses: races. A server keeps its last version and value, and trusts them as long as they are its own.
+"""Loses: shared. A server keeps what it read last, the time with it, and trusts it as long as nobody else has written.
 
-May lose: shared, store-down, round-trips, store-slow, wall-clock"""
+May lose: races, store-down, round-trips, store-slow, wall-clock"""
 
 import asyncio
 import itertools

@@ -1,4 +1,6 @@
-"""Loses: races. Whether the write was done is not looked at."""
+"""Loses: races. Whether the write was done is not looked at.
+
+May lose: store-slow"""
 
 import asyncio
 import itertools

@@ -1,6 +1,6 @@
 """Loses: token-bucket. A call that is denied notes the time, and the fraction that had grown by then is gone.
 
-May lose: denied, retry-after, wall-clock"""
+May lose: denied, retry-after, wall-clock, idle-keys"""
 
 import asyncio
 import itertools

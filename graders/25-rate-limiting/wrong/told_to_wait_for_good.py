@@ -1,4 +1,6 @@
-"""Loses: denied. A cost above the limit is told to wait like any other."""
+"""Loses: denied. A cost above the limit is told to wait like any other.
+
+May lose: fixed-window"""
 
 import asyncio
 import itertools

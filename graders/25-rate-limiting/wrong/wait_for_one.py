@@ -1,6 +1,6 @@
 """Loses: retry-after. Whoever is denied is told when a single unit comes back.
 
-May lose: shared, token-bucket, sliding-window"""
+May lose: shared, token-bucket, sliding-window, wall-clock"""
 
 import asyncio
 import itertools
