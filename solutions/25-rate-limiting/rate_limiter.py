@@ -66,7 +66,7 @@ class FixedWindow:
 
 @dataclass
 class _Log:
-    """Of one key: the admitted calls that still count, as (time, cost), the oldest first, and the sum of their costs."""
+    """Of one key: the admitted calls that still count, as (time, cost), the oldest first, and the sum of the costs."""
 
     calls: deque[tuple[float, int]] = field(default_factory=deque)
     spent: int = 0
