@@ -707,6 +707,20 @@ def test_cpu_time_is_read_from_outside(world_of):
     assert used.seconds > 0
 
 
+def test_memory_is_read_from_outside(world_of):
+    student = world_of("""
+        held = []
+        def hold(mebibytes):
+            held.append(bytearray(mebibytes * 1024 * 1024))
+    """).student()
+    before = student.memory()
+    student.hold(8)
+    assert 8 <= (student.memory() - before) / 1024**2 < 10
+    student.kill()
+    with pytest.raises(Inconclusive):
+        student.memory()
+
+
 # ---------------------------------------------------------------- errors
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -46,12 +47,27 @@ def test_a_distribution_travels_whole_with_what_it_requires(installed) -> None:
         ("kata_below (>=1,<2)", "kata_absent; python_version < '3'", "kata_extra; extra == 'all'"),
     )
     installed("kata_extra", {"kata_extra.py": ""})
-    assert travelling("from kata_above.data import z") == {
+    assert {path for path in travelling("from kata_above.data import z") if "__pycache__" not in path} == {
         "x.py",
         "kata_above/__init__.py",
         "kata_above/data/script.lua",
         "kata_below.py",
     }
+
+
+def test_its_modules_are_compiled_already(installed, tmp_path, monkeypatch) -> None:
+    installed(
+        "kata_ready", {"kata_ready/__init__.py": "", "kata_ready/a.py": "ANSWER = 42", "kata_ready/b.py": "not it"}
+    )
+    submission = with_packages(Submission("x", {"x.py": b"import kata_ready"}))
+    there = tmp_path / "there"
+    for path, content in submission.files.items():
+        (there / path).parent.mkdir(parents=True, exist_ok=True)
+        (there / path).write_bytes(content)
+    (there / "kata_ready/a.py").write_text("raise AssertionError('compiled anew')")
+    monkeypatch.syspath_prepend(str(there))
+    module = importlib.import_module("kata_ready.a")
+    assert (module.ANSWER, module.__file__) == (42, str(there / "kata_ready/a.py"))
 
 
 def test_a_loose_module_travels_and_what_is_not_installed_is_left_out(tmp_path, monkeypatch) -> None:

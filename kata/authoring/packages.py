@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import marshal
 import re
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from kata.submission import Submission
 
-_NOT_PORTABLE = {".so", ".pyd", ".dll", ".dylib", ".pyc"}
+_LEFT_BEHIND = {".so", ".pyd", ".dll", ".dylib", ".pyc", ".pyi"}
 
 
 def with_packages(submission: Submission) -> Submission:
@@ -60,7 +61,7 @@ def _files_with_requirements(name: str, seen: set[str]) -> Iterator[tuple[str, b
         return
     for path in distribution.files or ():
         if _travels(path):
-            yield path.as_posix(), Path(str(distribution.locate_file(path))).read_bytes()
+            yield from _with_bytecode(path.as_posix(), Path(str(distribution.locate_file(path))).read_bytes())
     for requirement in distribution.requires or ():
         required = re.match(r"[\w.-]+", requirement)
         if required and "extra ==" not in requirement:
@@ -69,7 +70,21 @@ def _files_with_requirements(name: str, seen: set[str]) -> Iterator[tuple[str, b
 
 def _travels(path: PurePosixPath) -> bool:
     top = path.parts[0]
-    return top != ".." and not top.endswith((".dist-info", ".egg-info")) and path.suffix not in _NOT_PORTABLE
+    return top != ".." and not top.endswith((".dist-info", ".egg-info")) and path.suffix not in _LEFT_BEHIND
+
+
+def _with_bytecode(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """A file; of a module also what this Python compiles it to, which every process would do anew. Others ignore it."""
+    yield name, content
+    if not name.endswith(".py"):
+        return
+    try:
+        code = compile(content, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return
+    # PEP 552: a hash-based file whose source is not compared.
+    header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(content)
+    yield importlib.util.cache_from_source(name), header + marshal.dumps(code)
 
 
 def _loose_module(name: str) -> Iterator[tuple[str, bytes]]:

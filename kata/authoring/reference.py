@@ -10,7 +10,15 @@ from typing import Any
 BEGIN = "<!-- Generated from docstrings: `KATA_UPDATE=1 pytest tests/test_docs.py` renews it. -->"
 END = "<!-- The end of what is generated. -->"
 
-MODULES = ("kata.grading", "kata.grading.fakes", "kata.grading.websocket", "kata.grading.clients")
+MODULES = (
+    "kata.grading",
+    "kata.grading.fakes",
+    "kata.grading.network",
+    "kata.grading.cluster",
+    "kata.grading.linearizability",
+    "kata.grading.websocket",
+    "kata.grading.clients",
+)
 GIVEN = (
     ("world", "kata.supervisor.world", "World", ("student", "expose", "reset", "note", "fault", "after")),
     ("clock", "kata.supervisor.world", "Clock", ()),
@@ -74,12 +82,13 @@ def _class(title: str, kind: type, only: tuple[str, ...] = ()) -> str:
 
 
 def _members(kind: type) -> Iterator[tuple[str, Any]]:
-    """Functions and properties with a docstring, in the source's order; of an exception none."""
+    """Functions and properties with a docstring, its own before inherited ones; of an exception none."""
     if issubclass(kind, BaseException):
         return
-    for name, member in vars(kind).items():
-        if (inspect.isfunction(member) or isinstance(member, property)) and member.__doc__:
-            yield name, member
+    for owner in kind.__mro__[:-1]:
+        for name, member in vars(owner).items():
+            if (inspect.isfunction(member) or isinstance(member, property)) and member.__doc__:
+                yield name, member
 
 
 def _member(name: str, member: Any) -> str:

@@ -76,9 +76,9 @@ def run_trials(
     trials: list[Trial] = []
     executor = ThreadPoolExecutor(max_workers=jobs)
     try:
-        # Lines are followed once for each right one, to see that this changes no verdict.
+        # Lines are followed once, to see that this changes no verdict.
         futures = [
-            executor.submit(_try, subject, seed, launcher, seed == seeds.start and subject.role != "wrong")
+            executor.submit(_try, subject, seed, launcher, seed == seeds.start and subject.role == "reference")
             for subject, seed in planned
         ]
         for future in as_completed(futures):

@@ -273,6 +273,19 @@ class Node:
         """Of the process alone; None where the system does not tell."""
         return cpu_seconds(self._spawned.visible_pid)
 
+    def memory_bytes(self) -> int:
+        """Memory that the process holds for itself alone, in RAM or swapped out, read from outside (Linux: /proc)."""
+        try:
+            status = (
+                Path(f"/proc/{self._spawned.visible_pid}/status").read_text("ascii", "replace") if self.alive else ""
+            )
+        except OSError:
+            status = ""
+        kib = [int(line.split()[1]) for line in status.splitlines() if line.startswith(("RssAnon:", "VmSwap:"))]
+        if not kib:
+            raise Inconclusive("the process has ended, or this system does not tell the memory of another one")
+        return sum(kib) * 1024
+
     # ------------------------------------------------------------ the channel
 
     def _write(self, data: bytes) -> None:

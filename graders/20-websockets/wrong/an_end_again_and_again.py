@@ -1,4 +1,6 @@
-"""Loses: gone. It reports the end of the stream each time."""
+"""Loses: gone. It reports the end of the stream each time.
+
+May lose: handshake"""
 
 import asyncio
 import base64

@@ -1,0 +1,209 @@
+"""What the limiters do when clocks are set, callers race, servers are killed, and the store fails or hangs."""
+
+import pytest
+from hypothesis import strategies as st
+from model import MOMENT, about, admitted, drain, policy, wait_of
+
+from kata.grading import check, examples, settle, together
+
+# ---------------------------------------------------------------- wall clock
+
+
+@check("wall-clock")
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_the_wall_clock_is_not_asked(three, clock, step):
+    """When the wall clock is set by an hour, each limiter still admits when it had said, not earlier and not later."""
+    for limiter in three:
+        wait = drain(limiter, clock, "ada", ask=3)
+        clock.step_wall(step)
+        assert wait_of(limiter.allow("ada", 3)) == about(wait), "retry_after, the wall clock having been set"
+        clock.advance(wait - 2 * MOMENT)
+        wait_of(limiter.allow("ada", 3))
+        clock.advance(4 * MOMENT)
+        assert limiter.allow("ada", 3).allowed is True, "whether cost 3 is admitted a moment after retry_after"
+
+
+@check("wall-clock")
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_nor_for_the_time_out(shared, store, clock, step):
+    """A shared limiter waits for the store as long as ever when the wall clock is set meanwhile."""
+    with store.slow(seconds=2):
+        call = shared.allow.start("ada", 4)
+        clock.advance(1)
+        clock.step_wall(step)
+        assert call.result() == admitted(2)
+        assert clock.now == 4, "the second at which a read and a compare_and_set of 2 s each were done"
+    clock.advance(1)
+    assert wait_of(shared.allow("ada", 6), remaining=4) == about(3), "retry_after, the wall clock having been set"
+
+
+# ---------------------------------------------------------------- races
+
+
+@check("races")
+@pytest.mark.parametrize("delay", [0, 0.25])
+def test_callers_race_at_one_server(new_server, store, delay):
+    """Of thirty calls that come to one server at once, six are admitted when the quota is 6, and no other."""
+    shared = new_server(timeout=60)
+    with store.slow(seconds=delay):
+        answers = together(shared.allow.start("ada") for _ in range(30))
+    # While they wait for the store, at a rate of one in two seconds, some more can have flowed in.
+    allowed = sum(answer.allowed for answer in answers)
+    assert 6 <= allowed <= 6 + 30 * delay, "how many of the thirty were admitted"
+
+
+@check("races")
+def test_callers_race_at_many_servers(new_server):
+    """Of forty calls at four servers at once, six are admitted when the quota is 6, and the others are denied."""
+    servers = [new_server(name) for name in ("a", "b", "c", "d")]
+    answers = together(server.allow.start("ada") for server in servers for _ in range(10))
+    assert sum(answer.allowed for answer in answers) == 6, "how many of the forty were admitted"
+    for answer in answers:
+        if not answer.allowed:
+            assert wait_of(answer, remaining=0) == about(2), "retry_after of one that was denied"
+
+
+@check("races")
+def test_nobody_is_denied_while_there_is_quota(new_server, store):
+    """Three calls that race for a quota that is enough for all of them are all admitted."""
+    servers = [new_server(name, rate=0.001) for name in ("a", "b", "c")]
+    for key in ("ada", "bob", "cyd", "dan"):
+        with store.slow(seconds=0.5):
+            answers = together(server.allow.start(key, 2) for server in servers)
+        lefts = sorted(answer.remaining for answer in answers)
+        assert [answer.allowed for answer in answers] == [True] * 3, "whether the three are admitted, 2 of 6 for each"
+        assert lefts == [0, 2, 4], "what the three say that remains"
+
+
+@check("races")
+@pytest.mark.parametrize("moment", [0.5, 1.5, 2.5])
+def test_a_server_is_killed(mortal_server, store, clock, moment):
+    """When a server is killed in the midst of calls, no more than the quota is admitted, and the rest can be spent."""
+    student, doomed = mortal_server("a", rate=0.001)
+    _, other = mortal_server("b", rate=0.001)
+    with store.slow(seconds=1):
+        calls = [doomed.allow.start("ada") for _ in range(3)]
+        clock.advance(moment)
+        student.kill()
+        clock.advance(3)
+    answered = sum(call.done and call.error is None and call.value.allowed for call in calls)
+    later = [other.allow("ada").allowed for _ in range(8)]
+    assert later == sorted(later, reverse=True), "whether each of eight calls afterwards is admitted"
+    assert 3 <= sum(later) <= 6 - answered, f"how many of eight calls afterwards are admitted; {answered} were before"
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from([1, 1, 2, 3, 4]), st.sampled_from([0, 0.1, 0.3])),
+    min_size=12,
+    max_size=12,
+)
+
+
+@check("races", coverage=False)
+@examples(count=4, steps=STEPS)
+def test_any_calls_that_overlap(begin_servers, clock, steps):
+    """However calls overlap, what was admitted is within the quota, and what was denied would have exceeded it."""
+    servers, store = begin_servers("a", "b", "c", rate=0.0001, timeout=60)
+    by_name = dict(zip("abc", servers, strict=True))
+    calls = []
+    with store.slow(seconds=0.2):
+        for name, cost, seconds in steps:
+            calls.append((cost, by_name[name].allow.start("ada", cost)))
+            clock.advance(seconds)
+        settle(call for _, call in calls)
+    results = [(cost, call.result().allowed) for cost, call in calls]
+    left = 6 - sum(cost for cost, allowed in results if allowed)
+    assert left >= 0, "what is left of the quota of 6 by what was admitted"
+    needless = [cost for cost, allowed in results if not allowed and cost <= left]
+    assert needless == [], f"costs that were denied, though {left} of 6 were left even at the end"
+
+
+# ---------------------------------------------------------------- store down
+
+
+@check("store-down")
+@pytest.mark.parametrize("fail_open", [True, False])
+def test_the_policy_answers(new_server, store, clock, fail_open):
+    """While the store is down, each call has the declared policy's answer, at once, having asked once."""
+    shared = new_server(fail_open=fail_open)
+    with store.down():
+        for count, key in enumerate(("ada", "ada", "bob"), 1):
+            assert shared.allow(key, 2) == policy(fail_open)
+            assert len(store.reads + store.writes) == count, "how often the store was asked, once for each call"
+        answers = together(shared.allow.start("ada") for _ in range(10))
+    assert answers == [policy(fail_open)] * 10, "the answers to ten calls at once"
+    assert clock.now == 0, "the second at which all of them had their answers"
+
+
+@check("store-down")
+@pytest.mark.parametrize("fail_open", [True, False])
+def test_the_store_fails_half_way(new_server, store, clock, fail_open):
+    """When the store answers the read, and fails the compare_and_set, the policy answers without asking again."""
+    shared = new_server(fail_open=fail_open)
+    with store.slow(seconds=1):
+        call = shared.allow.start("ada", 2)
+        clock.advance(0.5)
+        with store.down():
+            clock.advance(1)
+        assert call.result() == policy(fail_open)
+    assert clock.now == 2, "the second at which the policy answered, the compare_and_set having failed then"
+    assert (store.reads, store.writes) == (["ada"], ["ada"]), "what the store was asked"
+
+
+@check("store-down")
+@pytest.mark.parametrize("fail_open", [True, False])
+def test_all_is_as_before_when_the_store_is_back(new_server, store, fail_open):
+    """The call after a failure asks the store again, and what the policy let in is not charged."""
+    shared = new_server(fail_open=fail_open)
+    assert shared.allow("ada", 2) == admitted(4)
+    with store.failing(times=1):
+        assert shared.allow("ada", 3) == policy(fail_open)
+    assert shared.allow("ada", 4) == admitted(0)
+    wait_of(shared.allow("ada"), remaining=0)
+
+
+# ---------------------------------------------------------------- store slow
+
+
+@check("store-slow")
+@pytest.mark.parametrize("fail_open", [True, False])
+def test_the_store_hangs(new_server, store, clock, fail_open):
+    """When the store doesn't answer, the policy does, after 5 seconds; the next call asks the store again."""
+    shared = new_server(fail_open=fail_open)
+    with store.slow(seconds=1000):
+        assert shared.allow("ada", 2) == policy(fail_open)
+        assert clock.now == 5, "the second at which the policy answered"
+        assert shared.allow("bob", 2) == policy(fail_open)
+        assert clock.now == 10, "the second at which the policy answered the next call"
+    assert shared.allow("cyd", 2) == admitted(4)
+
+
+@check("store-slow")
+def test_all_the_time_counts(shared, store, clock):
+    """A read of 3 seconds and a compare_and_set of 3 seconds are together more than 5."""
+    with store.slow(seconds=3):
+        assert shared.allow("ada", 2) == policy(fail_open=False)
+    assert clock.now == 5, "the second at which the policy answered"
+
+
+@check("store-slow")
+def test_time_that_was_lost_in_a_race_counts(new_server, store):
+    """Who loses a race in its fourth second has one second left, and then the policy answers."""
+    servers = [new_server(name) for name in ("a", "b", "c")]
+    with store.slow(seconds=2):
+        calls = [server.allow.start("ada", 2) for server in servers]
+        together(calls)
+    assert sorted(call.seconds for call in calls) == [4, 5, 5], "after how many seconds the three had their answers"
+    answers = [call.value for call in calls]
+    assert answers.count(admitted(4)) == 1, "how many of the three were admitted by the store"
+    assert answers.count(policy(fail_open=False)) == 2, "how many of the three the policy answered"
+
+
+@check("store-slow")
+def test_nobody_waits_longer_in_a_queue(new_server, store):
+    """Of ten calls of one key that come at once, each has an answer after 5 seconds at most."""
+    shared = new_server(fail_open=True)
+    with store.slow(seconds=2):
+        calls = settle([shared.allow.start("ada") for _ in range(10)])
+    assert max(call.seconds for call in calls) <= 5, "after how many seconds the last of them had its answer"
+    assert [call.result().allowed for call in calls] == [True] * 10, "whether the policy lets in who was not decided"
