@@ -338,14 +338,21 @@ class Grade:
         self.graded: list[tuple[str, int, bool]] = []
 
     def __call__(
-        self, exercise: Exercise, submission: Submission, launcher: object, *, seed: int, coverage: bool
+        self,
+        exercise: Exercise,
+        submission: Submission,
+        launcher: object,
+        *,
+        seed: int,
+        coverage: bool,
+        only: tuple[str, ...] = (),
     ) -> Report:
         (content,) = submission.files.values()
         name = self.names.get(content, "stub")
         self.graded.append((name, seed, coverage))
         every = {requirement.id for requirement in exercise.requirements}
         lost = every if name == "stub" and name not in self.lost else self.lost.get(name, set())
-        results = tuple(self.result(exercise, name, i, lost, seed) for i in SENTENCES)
+        results = tuple(self.result(exercise, name, i, lost, seed) for i in SENTENCES if not only or i in only)
         outcomes = {result.outcome for result in results}
         return report(
             exercise,
@@ -485,6 +492,16 @@ def test_a_check_that_catches_nothing_is_found(exercise: Exercise, grade: Grade)
     path.write_text(path.read_text() + extra)
     finding = only(list(prove(exercise).findings), "test_more catches nothing")
     assert finding.line == len(path.read_text().splitlines()) - 2
+
+
+def test_quickly_a_wrong_submission_is_judged_by_what_it_names_alone(exercise: Exercise, grade: Grade) -> None:
+    path = exercise.grader_folder / "test_timing.py"
+    extra = '\n\n@check("one-read")\ndef test_more(reader):\n    """A second sentence."""\n    reader.get("x")\n'
+    path.write_text(path.read_text() + extra)
+    grade.outcome["no_retry:one-read", 4] = "unmet"
+    assert [finding.message for finding in prove(exercise, quick=True).findings if finding.severity == "error"] == []
+    grade.outcome["two_reads:one-read", 4] = "met"
+    only(list(prove(exercise, quick=True).findings), "must lose 'one-read', and keeps it on 1 of 2 seeds, first 4")
 
 
 def test_a_stub_that_earns_points_is_found(exercise: Exercise, grade: Grade) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from kata.authoring.grader import read_losses
 from kata.authoring.packages import with_packages
-from kata.authoring.papers import submissions_in
+from kata.authoring.papers import source_of, submissions_in
 from kata.errors import UsageError
 from kata.exercise import Exercise
 from kata.grade import grade
@@ -64,13 +65,13 @@ def subjects_of(exercise: Exercise) -> list[Subject]:
 
 
 def run_trials(
-    subjects: list[Subject], launcher: Launcher, *, seeds: range, jobs: int, progress: Progress
+    subjects: list[Subject], launcher: Launcher, *, seeds: range, jobs: int, progress: Progress, quick: bool = False
 ) -> list[Trial]:
     """Grade every subject: right ones on all seeds, wrong ones on the first few, the stub on the first.
 
-    Runs `jobs` at a time. A run that was inconclusive is repeated once when all others are done, alone,
-    because a busy machine is the commonest reason for it. KeyboardInterrupt waits for no more than the runs
-    under way.
+    With `quick` wrong ones are graded by the requirements alone that they name. Runs `jobs` at a time. A run that was
+    inconclusive is repeated once when all others are done, alone, because a busy machine is the commonest reason for
+    it. KeyboardInterrupt waits for no more than the runs under way.
     """
     planned = list(_plan(subjects, seeds))
     trials: list[Trial] = []
@@ -78,7 +79,7 @@ def run_trials(
     try:
         # Lines are followed once, to see that this changes no verdict.
         futures = [
-            executor.submit(_try, subject, seed, launcher, seed == seeds.start and subject.role == "reference")
+            executor.submit(_try, subject, seed, launcher, seed == seeds.start and subject.role == "reference", quick)
             for subject, seed in planned
         ]
         for future in as_completed(futures):
@@ -87,7 +88,7 @@ def run_trials(
             progress(len(trials), len(planned), f"{trial.subject.exercise.id} {_label(trial.subject)}")
     finally:
         executor.shutdown(cancel_futures=True)
-    return [_again(trial, launcher) if _inconclusive(trial) else trial for trial in trials]
+    return [_again(trial, launcher, quick) if _inconclusive(trial) else trial for trial in trials]
 
 
 def _plan(subjects: list[Subject], seeds: range) -> Iterator[tuple[Subject, int]]:
@@ -98,16 +99,24 @@ def _plan(subjects: list[Subject], seeds: range) -> Iterator[tuple[Subject, int]
             yield subject, seed
 
 
-def _try(subject: Subject, seed: int, launcher: Launcher, coverage: bool) -> Trial:
+def _try(subject: Subject, seed: int, launcher: Launcher, coverage: bool, quick: bool) -> Trial:
     try:
         submission = _read(subject)
     except UsageError as problem:
         return Trial(subject, seed, None, f"{problem.message} {problem.remedy}".strip())
-    return Trial(subject, seed, grade(subject.exercise, submission, launcher, seed=seed, coverage=coverage))
+    only = _named_by(subject) if quick and subject.role == "wrong" else ()
+    return Trial(subject, seed, grade(subject.exercise, submission, launcher, seed=seed, only=only, coverage=coverage))
 
 
-def _again(trial: Trial, launcher: Launcher) -> Trial:
-    return _try(trial.subject, trial.seed, launcher, coverage=False)
+def _named_by(subject: Subject) -> tuple[str, ...]:
+    """The requirements that a wrong submission says it loses; what doesn't exist is another finding."""
+    losses = read_losses(source_of(subject.path, subject.exercise.file))
+    known = {requirement.id for requirement in subject.exercise.requirements}
+    return tuple(sorted(losses.named & known)) if losses else ()
+
+
+def _again(trial: Trial, launcher: Launcher, quick: bool) -> Trial:
+    return _try(trial.subject, trial.seed, launcher, coverage=False, quick=quick)
 
 
 def _read(subject: Subject) -> Submission:

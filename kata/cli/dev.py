@@ -59,6 +59,11 @@ def new(name: str) -> None:
     help="The first of them.",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), help="How many sandboxes run at a time.  [default: one a CPU]")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Grade wrong submissions by what they name alone: not what else they lose, nor what no check catches.",
+)
 @sandbox_option
 def check(
     exercises: tuple[Exercise, ...],
@@ -66,6 +71,7 @@ def check(
     seeds: int,
     first_seed: int,
     jobs: int | None,
+    quick: bool,
     sandbox: SandboxName,
 ) -> int:
     """Prove exercises: that each is in its best form.
@@ -93,6 +99,7 @@ def check(
             seeds=seeds,
             first_seed=first_seed,
             jobs=jobs,
+            quick=quick,
             progress=lambda done, total, label: ticker(f"{done}/{total}  {label}"),
         )
     finally:
