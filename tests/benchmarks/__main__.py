@@ -8,6 +8,7 @@ Machines are shared and noisy: what counts is a figure's ratio to its yardstick,
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -17,8 +18,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from kata.exercise import Limits
+from kata.catalog import Catalog
+from kata.exercise import Exercise, Limits
 from kata.grading.fakes import Store
 from kata.supervisor.spawner import Spawner
 from kata.supervisor.world import World
@@ -49,6 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["KATA_HOME"] = home
         _print_times(_programs(sandboxes), options.rounds)
+        _print_exercises(sandboxes[-1], options.rounds)
         _print_watch(options.rounds)
     for pinned in (False, True):
         _print_calls(pinned, options.rounds)
@@ -93,6 +97,34 @@ def _print_times(programs: dict[str, list[str]], rounds: int) -> None:
             print(f"{name:24}{figures}{middle / bare:>12.1f}{middle / plain:>16.2f}")
         else:
             print(f"{name:24}   not to be had here")
+
+
+def _print_exercises(sandbox: str, rounds: int) -> None:
+    """Each exercise's reference in one sandbox: the whole command, and where its time goes."""
+    print(f"\n{'references, ' + sandbox:24}{'in all':>10}{'start':>10}{'load':>10}{'checks':>10}   the longest check")
+    for exercise in Catalog().all():
+        with tempfile.TemporaryDirectory() as folder:
+            runs = [_phases(exercise, sandbox, Path(folder)) for _ in range(rounds)]
+        figures = (statistics.median(values) for values in zip(*(seconds for seconds, _ in runs), strict=True))
+        longest = max(_checks(runs[-1][1]), key=lambda check: check["seconds"])
+        told = "".join(f"{seconds:>8.2f} s" for seconds in figures)
+        print(f"{exercise.id:24}{told}   {longest['seconds']:.2f} s {longest['id']}")
+
+
+def _phases(exercise: Exercise, sandbox: str, folder: Path) -> tuple[tuple[float, ...], dict[str, Any]]:
+    report = folder / "report.json"
+    submission = str(exercise.solution_folder / exercise.file)
+    command = [sys.executable, "-m", "kata", "check", exercise.id, submission, "--sandbox", sandbox, "--quiet"]
+    seconds, status = _run([*command, "--report", f"json={report}"])
+    if status:
+        raise SystemExit(f"{exercise.id} could not be graded in {sandbox}")
+    told = json.loads(report.read_text("utf-8"))
+    phases = told["phases"]
+    return (seconds, phases["start_seconds"], phases["load_seconds"], phases["checks_seconds"]), told
+
+
+def _checks(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [check for requirement in report["requirements"] for check in requirement["checks"]]
 
 
 def _run(command: list[str]) -> tuple[float, int]:
