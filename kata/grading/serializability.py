@@ -34,10 +34,11 @@ class Read:
     def is_true_of(self, state: State, own: Mapping[str, Any]) -> bool:
         """Whether it would be answered so by a transaction that has written `own` (None: deleted) so far."""
         if not self.is_range:
-            return bool((own[self.start] if self.start in own else state.get(self.start)) == self.answer)
+            held = own[self.start] if self.start in own else state.get(self.start)
+            return bool(held == self.answer)
         merged = {**state, **own}
         seen = [(k, v) for k, v in sorted(merged.items()) if v is not None and self.covers(k)]
-        return seen == self.answer
+        return bool(seen == self.answer)
 
     def covers(self, key: str) -> bool:
         """Whether a change of that key is one of what was read."""

@@ -1,4 +1,4 @@
-"""A transactional store: one log of whole transactions, validated when they commit, replaced by a summary as it grows."""
+"""A transactional store: a log of whole transactions, validated as they commit, and summed up when it has grown."""
 
 import struct
 import zlib
@@ -51,7 +51,7 @@ class Database:
         return self._data.items()
 
     def commit(self, transaction):
-        """Make its writes durable, then visible. Conflict when something that it has read has changed since it began."""
+        """Make its writes durable, then visible. Conflict when something that it has read was changed meanwhile."""
         for number, keys in self._recent:
             if number > transaction.begun and any(transaction.has_read(key) for key in keys):
                 raise Conflict("what it has read was changed by a transaction that was committed since it began")
@@ -113,7 +113,7 @@ class Database:
             raise Corrupt("the log is empty")
 
     def _cut_off(self, log, at):
-        """A record at the end that isn't whole was never acknowledged. One before others, or the first, was whole once."""
+        """A record at the end that isn't whole was never acknowledged; one before others, or the first, was whole."""
         if at == 0 or any(read_record(log, later) for later in range(at + 1, len(log) - HEADER.size + 1)):
             raise Corrupt(f"the log is damaged at byte {at}")
         self._disk.truncate(LOG, at)
