@@ -81,10 +81,11 @@ def test_files_stay_small(database, disk, keys, size):
 def test_what_was_deleted_takes_no_room(database, disk, reopened, write):
     """Keys that come and go leave nothing behind, and what is left is there when the database is opened again."""
     write(saddle=b"1")
-    for number in range(60):
-        write(**{f"order/{number}": value(number, 700)})
-        write(**{f"order/{number}": None})
-        assert disk.used_bytes <= small({"saddle": b"1"}), f"the bytes of all files after {number + 1} orders"
+    for number in range(40):
+        orders = [f"order/{number}/{'of a bicycle' * 5}/{each}" for each in range(20)]
+        write(**dict.fromkeys(orders, value(number)))
+        write(**dict.fromkeys(orders))
+        assert disk.used_bytes <= small({"saddle": b"1"}), f"the bytes of all files after {20 * number + 20} orders"
     assert state_of(reopened(disk)) == {"saddle": b"1"}, "what the database holds when it is opened again"
 
 

@@ -7,7 +7,7 @@ transaction read what another wrote, overwrote it, or read what another overwrot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,15 @@ class Committed:
     def writes(self) -> dict[str, Any]:
         """What it leaves behind."""
         return dict(step for step in self.steps if not isinstance(step, Read))
+
+    def reads(self) -> Iterator[tuple[Read, set[str]]]:
+        """What it has read, each time with the keys that it had written itself by then."""
+        own: set[str] = set()
+        for step in self.steps:
+            if isinstance(step, Read):
+                yield step, set(own)
+            else:
+                own.add(step[0])
 
     def fits(self, state: State) -> bool:
         """Whether it would have read what it did, run alone on that state."""
@@ -147,13 +156,13 @@ def _must_precede(one: Committed, other: Committed, in_order: Sequence[Committed
     if one.ended < other.begun:
         return f"{one.name} was committed before {other.name} began"
     written = one.writes()
-    for read in (step for step in other.steps if isinstance(step, Read)):
+    for read, own in other.reads():
         for key, value in written.items():
-            if value is not None and read.covers(key) and value == _seen(read, key):
+            if value is not None and read.covers(key) and key not in own and value == _seen(read, key):
                 return f"{other.name} {read} and saw what {one.name} had written"
-    for read in (step for step in one.steps if isinstance(step, Read)):
+    for read, own in one.reads():
         for key, value in other.writes().items():
-            if read.covers(key) and key not in written and not _is_seen(read, key, value, other, in_order):
+            if read.covers(key) and key not in own and not _is_seen(read, key, value, other, in_order):
                 return f"{one.name} {read} and did not see what {other.name} wrote"
     if one.ended < other.ended and (both := sorted(written.keys() & other.writes().keys())):
         return f"{other.name} overwrote {both[0]!r} after {one.name}"

@@ -1,6 +1,6 @@
 """Loses: basics. An empty value is taken for a deletion.
 
-May lose: durable, atomic, compact, recover-again, rot"""
+May lose: durable, atomic, compact, recover-again, rot, recovery-cost, fsyncs, serializable, rollback, isolation, conflicts, disk-full"""
 
 import struct
 import zlib

@@ -1,6 +1,6 @@
-"""Loses: recover-again, durable. A half-made new log is taken for the log when it is opened.
+"""Loses: durable. A half-made new log is taken for the log when it is opened.
 
-May lose: rot, atomic"""
+May lose: rot, atomic, recover-again"""
 
 import struct
 import zlib

@@ -1,6 +1,6 @@
-"""Loses: durable, atomic. The new log is written over the old one.
+"""Loses: durable. The new log is written over the old one.
 
-May lose: recover-again, rot, compact, disk-full, fsyncs"""
+May lose: atomic, recover-again, rot, compact, disk-full, fsyncs"""
 
 import struct
 import zlib

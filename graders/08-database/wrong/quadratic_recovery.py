@@ -1,4 +1,4 @@
-"""Loses: recovery-cost. What has been read is cut off the front of the rest."""
+"""Loses: recovery-cost. The log is read anew for each record."""
 
 import struct
 import zlib
@@ -97,15 +97,14 @@ class Database:
 
     def _recover(self):
         log = memoryview(self._disk.read(LOG))
-        at, parts = 0, [log[start : start + 32] for start in range(0, len(log), 32)]
+        at = 0
         while at < len(log):
-            rest = b"".join(parts[at // 32 :])
-            found = read_record(memoryview(rest), at % 32)
+            found = read_record(log, at)
             if found is None:
                 self._cut_off(log, at)
                 return
             number, writes, end = found
-            end += at - at % 32
+            log = memoryview(self._disk.read(LOG))
             if at > 0 and number != self._number + 1:
                 raise Corrupt(f"commit {self._number + 1} is missing")
             self._number = number
