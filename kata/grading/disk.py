@@ -58,12 +58,17 @@ class _File:
 
     def after_crash(self, arrives: Callable[[], bool]) -> bytes | None:
         """Its bytes; None where it isn't there."""
-        if self.durable is None and not arrives():
-            return None
+        arrived = [arrives()]
+
+        def remembered() -> bool:
+            arrived.append(arrives())
+            return arrived[-1]
+
         content = bytearray(self.durable or b"")
         for change in self.changes:
-            change(content, arrives)
-        return bytes(content)
+            change(content, remembered)
+        # Whoever has found a place for bytes has found one for the file.
+        return bytes(content) if self.durable is not None or any(arrived) else None
 
 
 @dataclass(frozen=True)
