@@ -10,7 +10,15 @@ from typing import Any
 BEGIN = "<!-- Generated from docstrings: `KATA_UPDATE=1 pytest tests/test_docs.py` renews it. -->"
 END = "<!-- The end of what is generated. -->"
 
-MODULES = ("kata.grading", "kata.grading.fakes")
+MODULES = (
+    "kata.grading",
+    "kata.grading.fakes",
+    "kata.grading.network",
+    "kata.grading.cluster",
+    "kata.grading.linearizability",
+    "kata.grading.websocket",
+    "kata.grading.clients",
+)
 GIVEN = (
     ("world", "kata.supervisor.world", "World", ("student", "expose", "reset", "note", "fault", "after")),
     ("clock", "kata.supervisor.world", "Clock", ()),

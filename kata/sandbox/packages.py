@@ -16,7 +16,7 @@ from typing import Any
 from kata.errors import SandboxUnavailable
 from kata.sandbox import Progress
 
-REQUIRED = ("pytest", "hypothesis", "msgspec", "freezegun", "coverage")
+REQUIRED = ("pytest", "hypothesis", "msgspec", "freezegun", "coverage", "websockets")
 """What the supervisor, the graders and the students' processes import."""
 
 PIP_SECONDS = 900.0

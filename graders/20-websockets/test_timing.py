@@ -1,0 +1,276 @@
+"""What the server costs: virtual seconds, work, and what waits for a slow client."""
+
+from cases import closed, message, ping, pong
+
+from kata.grading import check, growth
+from kata.grading.websocket import BINARY, CLOSE, PING, PONG, TEXT, Frame, bytewise, client_frame, close, text
+
+
+@check("deadlines")
+def test_a_ping_is_due_at_its_interval(new_open, clock):
+    """A ping is sent ping_interval seconds after the opening, not earlier, and once."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    clock.advance(7.5)
+    assert peer.wake() == []
+    assert peer.connection.next_timer() == 0.5
+    assert peer.heard() == [], "the frames that were sent half a second too early"
+    clock.advance(0.5)
+    assert peer.wake() == []
+    assert peer.wake() == []
+    assert [frame.opcode for frame in peer.heard()] == [PING], "the opcodes of what was sent when the ping was due"
+    assert peer.connection.next_timer() == 3
+
+
+@check("deadlines")
+def test_an_answered_ping_is_followed_by_the_next(new_open, clock):
+    """The next ping is due ping_interval seconds after the last one was answered, and so on."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    for _ in range(3):
+        payload = next_ping(peer, clock, after=8)
+        clock.advance(2)
+        assert peer.send(client_frame(PONG, payload)) == [pong(payload=payload)]
+        assert peer.connection.next_timer() == 8
+    clock.advance(7.5)
+    assert peer.wake() == []
+    assert peer.heard() == [], "the frames that were sent before the fourth ping was due"
+
+
+@check("deadlines")
+def test_an_unanswered_ping_ends_it(new_open, clock):
+    """A client that has not answered ping_timeout seconds after the ping is gone, and not a moment earlier."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    next_ping(peer, clock, after=8)
+    clock.advance(2.5)
+    assert peer.wake() == []
+    clock.advance(0.5)
+    assert peer.wake() == [closed(code=1006, reason="")]
+    assert peer.connection.next_timer() is None
+    assert peer.wake() == []
+    assert peer.heard_bytes() == b"", "what was sent to the client that has gone"
+
+
+@check("deadlines")
+def test_nothing_else_is_an_answer(new_open, clock):
+    """Neither data, nor a ping, nor a pong with another payload is the answer to a ping."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    assert peer.send(client_frame(PONG, b"unasked")) == [pong(payload=b"unasked")]
+    payload = next_ping(peer, clock, after=8)
+    clock.advance(1)
+    other = b"!" if len(payload) != 1 else b"no"
+    frames = (text("I am here"), client_frame(PING, payload), client_frame(PONG, other))
+    assert peer.send(*frames) == [message(data="I am here"), ping(payload=payload), pong(payload=other)]
+    clock.advance(2)
+    assert peer.wake() == [closed(code=1006, reason="")]
+
+
+@check("deadlines")
+def test_a_close_is_answered_in_time(new_open, clock):
+    """A client that has not answered `close` after close_timeout seconds is gone; pings are forgotten."""
+    peer = new_open(ping_interval=8, ping_timeout=3, close_timeout=5)
+    next_ping(peer, clock, after=8)
+    peer.connection.close(1001)
+    assert peer.connection.next_timer() == 5
+    clock.advance(4.5)
+    assert peer.wake() == []
+    assert [frame.opcode for frame in peer.heard()] == [CLOSE], "the opcodes of what was sent since the ping"
+    clock.advance(0.5)
+    assert peer.wake() == [closed(code=1006, reason="")]
+
+
+@check("deadlines")
+def test_an_answered_close_is_the_end(new_open, clock):
+    """When the client has answered `close` there is nothing left to wait for."""
+    peer = new_open(ping_interval=8, close_timeout=5)
+    peer.connection.close(1001)
+    clock.advance(4)
+    assert peer.send(close(1001)) == [closed(code=1001, reason="")]
+    assert peer.connection.next_timer() is None
+    clock.advance(10)
+    assert peer.wake() == []
+
+
+@check("deadlines")
+def test_no_clock_runs_before_the_opening(new_peer, clock):
+    """Before the opening nothing is due, and the interval begins with it."""
+    peer = new_peer(ping_interval=8)
+    assert peer.connection.next_timer() is None
+    clock.advance(100)
+    assert peer.wake() == []
+    peer.open()
+    assert peer.connection.next_timer() == 8
+
+
+@check("deadlines")
+def test_the_wall_clock_does_not_matter(new_open, clock):
+    """When somebody sets the wall clock, no ping is early or late."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    clock.step_wall(3600)
+    assert peer.connection.next_timer() == 8
+    next_ping(peer, clock, after=8)
+    clock.step_wall(-7200)
+    clock.advance(3)
+    assert peer.wake() == [closed(code=1006, reason="")]
+
+
+@check("linear", coverage=False)
+def test_work_grows_with_the_message(student, peer):
+    """A message that comes byte by byte costs no more work a byte than a short one does."""
+
+    def work(size):
+        pieces = bytewise(client_frame(BINARY, bytes(at % 251 for at in range(size)))).pieces
+        with student.cpu() as used:
+            for _ in range(2048 // size):
+                peer.feed_apart(pieces)
+        return used.seconds * size / 2048
+
+    growth(work, sizes=[128, 512, 2048], at_most=1.5, what="The work for a message that comes byte by byte")
+
+
+@check("linear", coverage=False)
+def test_a_byte_costs_the_same_late_in_a_message(student, new_open):
+    """A byte of a message costs no more work the more of that message has come before it."""
+
+    def work(size):
+        peer = new_open()
+        peer.feed([client_frame(BINARY, announced=size + 1000), bytes(size)])
+        with student.cpu() as used:
+            peer.feed_apart([b"x"] * 128)
+        return used.seconds
+
+    growth(work, sizes=[2**15, 2**18], at_most=0.3, what="The work for each byte of a message, late in it,")
+
+
+@check("side-by-side")
+def test_everyone_gets_everything_in_order(clients, broadcaster, clock):
+    """Each client gets each message, in the order of publishing, as a frame like those of `send`."""
+    assert broadcaster.publish("ACME 101") == 4
+    assert broadcaster.publish(b"\x00\xff") == 4
+    assert broadcaster.publish("b" * 200) == 4
+    clock.advance(0)
+    frames = [Frame(TEXT, b"ACME 101"), Frame(BINARY, b"\x00\xff"), Frame(TEXT, b"b" * 200)]
+    assert [client.received for client in clients] == [frames] * 4, "what the four clients got"
+
+
+@check("side-by-side")
+def test_publishing_waits_for_nobody(clients, broadcaster, clock):
+    """While one client takes nothing, the others have every message at once."""
+    with clients[0].stuck():
+        for number in range(3):
+            assert broadcaster.publish(f"message {number}") == 4
+            clock.advance(0)
+            got = [len(client.received) for client in clients]
+            assert got == [0] + [number + 1] * 3, "how many messages each client has at once"
+    assert clock.now == 0, "the second at which all of it was done"
+
+
+@check("side-by-side")
+def test_a_slow_client_has_its_own_pace(clients, broadcaster, clock):
+    """A slow client takes one write after the other, without a pause between them, and gets everything."""
+    with clients[1].slow(seconds=2):
+        for number in range(5):
+            broadcaster.publish(f"message {number}")
+        clock.advance(10)
+    sent = [Frame(TEXT, b"message %d" % number) for number in range(5)]
+    assert clients[1].received == sent, "what the slow client has after 10 s"
+    taken_at = clients[1].taken_at
+    assert taken_at == [2.0 * (at + 1) for at in range(len(taken_at))], "the seconds at which it took its writes"
+    assert clients[2].taken_at[-1:] == [0], "the second at which another client had everything"
+
+
+@check("side-by-side")
+def test_who_comes_later_gets_what_comes_later(clients, broadcaster, clock, late):
+    """A client gets what is published after it was added and before it is removed, and each message once."""
+    broadcaster.publish("one")
+    broadcaster.add(late)
+    broadcaster.add(late)
+    assert broadcaster.publish("two") == 5
+    clock.advance(0)
+    broadcaster.remove(late)
+    broadcaster.remove(late)
+    assert broadcaster.publish("three") == 4
+    clock.advance(0)
+    assert late.received == [Frame(TEXT, b"two")], "what the client got that was there for the second message"
+    assert clients[0].received == [Frame(TEXT, each) for each in (b"one", b"two", b"three")], "what another got"
+
+
+@check("side-by-side")
+def test_who_is_there_is_not_added_again(clients, broadcaster, clock):
+    """Adding a client that is there changes nothing, also while a write to it is under way."""
+    with clients[0].slow(seconds=2):
+        broadcaster.publish("one")
+        clock.advance(1)
+        broadcaster.add(clients[0])
+        assert broadcaster.publish("two") == 4
+        clock.advance(3)
+    assert clients[0].received == [Frame(TEXT, b"one"), Frame(TEXT, b"two")], "what the client got"
+
+
+@check("side-by-side")
+def test_who_is_removed_gets_no_more(clients, broadcaster, clock):
+    """After a client was removed no write to it begins, and nobody hangs up on it."""
+    with clients[0].slow(seconds=2):
+        broadcaster.publish("one")
+        clock.advance(1)
+        broadcaster.publish("two")
+        broadcaster.remove(clients[0])
+        clock.advance(10)
+    assert clients[0].writes == 1, "the writes to the client that was removed while the first was under way"
+    assert clients[0].aborted is False, "whether it was aborted"
+    assert broadcaster.publish("three") == 3
+
+
+@check("bounded")
+def test_exactly_the_limit_may_wait(clients, broadcaster, clock):
+    """Of frames of 100 bytes ten may wait for a client that takes nothing, and with the eleventh it is aborted."""
+    with clients[3].stuck():
+        for _ in range(10):
+            assert broadcaster.publish("x" * 98) == 4
+            clock.advance(1)
+        assert clients[3].aborted is False, "whether the client is aborted with exactly 1,000 bytes waiting"
+        assert broadcaster.publish("x" * 98) == 3
+        assert clients[3].aborted is True, "whether it is aborted when publish has returned"
+
+
+@check("bounded")
+def test_only_the_slow_one_is_dropped(clients, broadcaster, clock):
+    """Who is dropped is never written to again, and the others get every message."""
+    with clients[0].slow(seconds=30):
+        for number in range(20):
+            broadcaster.publish(b"%098d" % number)
+            clock.advance(1)
+        clock.advance(100)
+    assert [client.aborted for client in clients] == [True, False, False, False], "who was aborted"
+    assert clients[0].written_late == 0, "the writes to the dropped client that began after its abort"
+    sent = [Frame(BINARY, b"%098d" % number) for number in range(20)]
+    assert [client.received for client in clients[1:]] == [sent] * 3, "what the other three got"
+
+
+@check("bounded")
+def test_what_was_taken_waits_no_more(clients, broadcaster, clock):
+    """A client that keeps up is never dropped, however much is published over time."""
+    with clients[2].slow(seconds=1):
+        for _ in range(8):
+            assert broadcaster.publish("x" * 446) == 4
+            assert broadcaster.publish("y" * 446) == 4
+            clock.advance(2)
+    assert len(clients[2].received) == 16, "how many messages the slow client got"
+
+
+@check("bounded")
+def test_a_big_message_counts_by_its_bytes(clients, broadcaster, clock):
+    """The limit is one of bytes on the wire, neither of characters nor of messages."""
+    with clients[1].stuck():
+        assert broadcaster.publish("ü" * 400) == 4
+        clock.advance(0)
+        assert broadcaster.publish("ü" * 200) == 3
+    assert [client.aborted for client in clients] == [False, True, False, False], "who was aborted"
+
+
+def next_ping(peer, clock, after):
+    """Wait until a ping is due and have it sent: its payload."""
+    peer.heard()
+    clock.advance(after)
+    assert peer.wake() == []
+    frames = peer.heard()
+    assert [frame.opcode for frame in frames] == [PING], "the opcodes of what was sent when the ping was due"
+    return frames[0].payload
