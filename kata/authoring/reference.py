@@ -16,6 +16,8 @@ MODULES = (
     "kata.grading.network",
     "kata.grading.cluster",
     "kata.grading.linearizability",
+    "kata.grading.disk",
+    "kata.grading.serializability",
     "kata.grading.websocket",
     "kata.grading.clients",
 )

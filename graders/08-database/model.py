@@ -1,0 +1,175 @@
+"""A plain model of a database, a day that is played on a real one, and what may be found after each crash."""
+
+import contextlib
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from kata.grading import StudentError, named
+from kata.grading.disk import FATES
+
+
+def state_of(database):
+    """All that a new transaction sees, as a dictionary."""
+    transaction = database.begin()
+    pairs = transaction.scan("")
+    transaction.rollback()
+    assert isinstance(pairs, list | tuple), "what scan gives, a list of pairs"
+    assert all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs), "what scan gives, a list of pairs"
+    return dict(pairs)
+
+
+def small(state):
+    """How many bytes the files may have that hold such a state."""
+    payload = sum(len(key.encode()) + len(value) for key, value in state.items())
+    return 4 * (payload + 64 * len(state)) + 16_384
+
+
+# ---------------------------------------------------------------- a day in the shop
+
+
+def value(number, size=40):
+    """The number in that many bytes."""
+    return (b"%d." % number * size)[:size]
+
+
+SALES = [
+    {"stock/saddle": value(1), "stock/tyre": value(2)},
+    {"stock/tyre": value(3), "sold/tyre": b""},
+    {"stock/saddle": None, "sold/saddle": value(4, 200)},
+    {"stock/saddle": value(5), "stock/tyre": None, "sold/tyre": value(6)},
+    {"stock/bell": value(7, 90)},
+    {"stock/bell": value(8, 3), "stock/tyre": value(9)},
+]
+"""Small transactions, each with its writes."""
+
+DELIVERIES = [
+    {f"shelf/{(number + each) % 4}": value(10 * number + each, 1500) for each in range(3)} for number in range(12)
+]
+"""Big ones that replace what was there: more than a log may keep."""
+
+
+class Shop:
+    """Plays transactions on a database, and knows what was acknowledged at each moment of its disk."""
+
+    def __init__(self, world, disk, database):
+        self._world, self._disk, self._database = world, disk, database
+        self._states = [{}]
+        """What the database holds after so many commits."""
+        self._acknowledged = []
+        """At how many moments of the recording each commit had returned."""
+
+    def play(self, steps):
+        """Commit each step's writes; between them one transaction is rolled back and one never ends. Its crashes."""
+        with self._disk.recording() as moments:
+            for number, writes in enumerate(steps):
+                self._leave_open(number)
+                transaction = self._database.begin()
+                put_all(transaction, writes)
+                transaction.commit()
+                kept = {k: v for k, v in {**self._states[-1], **writes}.items() if v is not None}
+                self._states.append(kept)
+                self._acknowledged.append(len(moments))
+        return [self._crash(index, moment) for index, moment in enumerate(moments)]
+
+    def _leave_open(self, number):
+        undone = self._database.begin()
+        undone.put("undone", value(number))
+        undone.rollback()
+        self._database.begin().put(f"never ends {number}", value(number))
+
+    def _crash(self, index, moment):
+        done = sum(count <= index for count in self._acknowledged)
+        return Crash(self._world, moment, self._states[: done + 2], done)
+
+
+@dataclass
+class Crash:
+    """A crash at one call of the disk: what was acknowledged by then, and what comes of it."""
+
+    world: object
+    moment: object
+    states: list
+    """After none, one, two commits and so on, the one that was under way included."""
+    done: int
+    """How many commits had returned."""
+
+    def disks(self):
+        """The disks that may be found, each with a sentence about it."""
+        words = {"lost": "all that was not synced is lost", "kept": "all is there", "torn": "it is there in pieces"}
+        for fate in FATES:
+            yield self.moment.crashed(fate), f"a crash before the call {self.moment.call!r}: {words[fate]}"
+
+    @property
+    def right(self):
+        """The states that may be found: with and without what was under way."""
+        return self.states[self.done :]
+
+
+def opened(student, disk):
+    """What the database holds when it is opened on that disk; text if it can't be opened."""
+    try:
+        return state_of(named("database", student.Database(disk)))
+    except StudentError as error:
+        return f"{error.type}: {error.message}"
+
+
+def put_all(transaction, writes):
+    for key, content in writes.items():
+        if content is None:
+            transaction.delete(key)
+        else:
+            transaction.put(key, content)
+
+
+def holds(state, other):
+    """Whether a state has all that another one has."""
+    return isinstance(state, dict) and all(state.get(key) == content for key, content in other.items())
+
+
+# ---------------------------------------------------------------- schedules
+
+KEYS = ("ada", "bob", "cyd")
+_moves = st.one_of(
+    st.tuples(st.just("get"), st.sampled_from(KEYS)),
+    st.tuples(st.just("put"), st.sampled_from(KEYS)),
+    st.tuples(st.just("put"), st.sampled_from(KEYS)),
+    st.tuples(st.just("delete"), st.sampled_from(KEYS)),
+    st.tuples(st.just("scan"), st.sampled_from(["a", "b", "c"])),
+    st.tuples(st.sampled_from(["commit", "commit", "rollback"]), st.just("")),
+)
+schedules = st.lists(st.tuples(st.integers(0, 3), _moves), min_size=30, max_size=30)
+
+
+def play(history, steps):
+    """Four transactions at a time: whoever has ended is followed by a new one. All are committed in the end."""
+    running = [None] * 4
+    for number, (lane, (method, key)) in enumerate(steps):
+        if running[lane] is None or running[lane].outcome != "under way":
+            running[lane] = history.begin(f"T{len(history.transactions) + 1}")
+        one = running[lane]
+        match method:
+            case "put":
+                one.put(key, b"%d" % number)
+            case "get":
+                one.get(key)
+            case "delete":
+                one.delete(key)
+            case "scan":
+                one.scan(key, "c")
+            case "commit":
+                one.commit()
+            case _:
+                one.rollback()
+    for one in running:
+        if one is not None:
+            one.commit()
+
+
+@contextlib.contextmanager
+def nothing_written(disk, what):
+    """Meanwhile the disk must not be changed."""
+    changes, syncs = disk.changes, disk.syncs
+    yield
+    assert disk.syncs - syncs == 0, f"the fsyncs of {what}"
+    assert disk.changes - changes == 0, f"the calls of {what} that changed the disk"

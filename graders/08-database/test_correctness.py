@@ -1,0 +1,320 @@
+"""What the database answers, to one transaction and to many that overlap."""
+
+import pytest
+from model import play, schedules, state_of
+
+from kata.grading import check, examples, raises
+
+# ---------------------------------------------------------------- basics
+
+
+@check("basics")
+def test_what_was_committed_is_seen(database):
+    """What one transaction commits the next one reads; a later write replaces it, and a delete removes it."""
+    one = database.begin()
+    assert one.get("stock") is None
+    one.put("stock", b"20")
+    one.put("price", b"7.50")
+    one.commit()
+    two = database.begin()
+    assert two.get("stock") == b"20"
+    two.put("stock", b"19")
+    two.delete("price")
+    two.commit()
+    three = database.begin()
+    assert three.get("stock") == b"19"
+    assert three.get("price") is None
+
+
+@check("basics")
+def test_it_sees_its_own_writes(database, write):
+    """A transaction reads what it has written itself, in get and in scan, and what it has deleted is not there."""
+    write(bell=b"3", saddle=b"1", tyre=b"20")
+    one = database.begin()
+    one.put("saddle", b"0")
+    one.put("saddle", b"2")
+    one.delete("tyre")
+    one.put("rim", b"5")
+    assert one.get("saddle") == b"2"
+    assert one.get("tyre") is None
+    assert one.scan("") == [("bell", b"3"), ("rim", b"5"), ("saddle", b"2")]
+    one.put("tyre", b"21")
+    assert one.get("tyre") == b"21"
+
+
+@check("basics")
+def test_scan_gives_a_range_in_order(database, write):
+    """A range has its start and not its end, in the order of text; without an end it goes to the last key."""
+    write(**{key: key.encode() for key in ("b", "a", "ä", "B", "ab", "c", "")})
+    one = database.begin()
+    assert one.scan("a", "b") == [("a", b"a"), ("ab", b"ab")]
+    assert one.scan("b") == [("b", b"b"), ("c", b"c"), ("ä", "ä".encode())]
+    assert one.scan("", "b") == [("", b""), ("B", b"B"), ("a", b"a"), ("ab", b"ab")]
+    assert one.scan("x", "y") == []
+    assert one.scan("c", "a") == []
+
+
+@check("basics")
+def test_any_text_and_any_bytes(database, reopened, disk, write):
+    """The empty key and the empty value are ones like any other, and so are odd ones, also after opening again."""
+    odd = {"": b"", " a\n": b"\x00\xff\n\r", "a\x00": b" ", "東京 🚄": bytes(range(256)) * 40, "null": b"None"}
+    write(**odd)
+    assert state_of(database) == odd, "what the database holds"
+    assert state_of(reopened(disk)) == odd, "what it holds when it is opened again"
+
+
+@check("basics")
+def test_it_is_there_when_it_is_opened_again(reopened, disk, write):
+    """A database that is opened by a new process holds what was committed, and takes more."""
+    write(bell=b"3", saddle=b"1")
+    again = reopened(disk)
+    one = again.begin()
+    assert one.get("bell") == b"3"
+    one.put("bell", b"2")
+    one.delete("saddle")
+    one.commit()
+    assert state_of(again) == {"bell": b"2"}, "what the database holds"
+    assert state_of(reopened(disk)) == {"bell": b"2"}, "what it holds when it is opened once more"
+
+
+# ---------------------------------------------------------------- rollback
+
+
+@check("rollback")
+def test_what_was_rolled_back_never_was(database, reopened, disk, held, write):
+    """After a rollback all is as before, now and after opening again."""
+    write(saddle=b"1", tyre=b"20")
+    one = database.begin()
+    one.put("saddle", b"0")
+    one.delete("tyre")
+    one.put("rim", b"5")
+    one.rollback()
+    assert held() == {"saddle": b"1", "tyre": b"20"}, "what the database holds after the rollback"
+    write(bell=b"3")
+    assert state_of(reopened(disk)) == {"bell": b"3", "saddle": b"1", "tyre": b"20"}, "what it holds when opened again"
+
+
+@check("rollback")
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_who_is_over_does_nothing_more(database, held, end):
+    """A transaction that is over raises RuntimeError, changes nothing, and can be rolled back in vain."""
+    one = database.begin()
+    one.put("saddle", b"1")
+    getattr(one, end)()
+    before = held()
+    for method, *args in (("get", "saddle"), ("put", "saddle", b"9"), ("delete", "saddle"), ("scan", ""), ("commit",)):
+        with raises("RuntimeError"):
+            getattr(one, method)(*args)
+    one.rollback()
+    assert held() == before, "what the database holds"
+
+
+# ---------------------------------------------------------------- isolation
+
+
+@check("isolation")
+def test_nobody_sees_what_is_not_committed(history, write):
+    """What a transaction has put or deleted and not committed, no other reads."""
+    write(saddle=b"1", tyre=b"20")
+    writer, one, two = history.begin("the writer"), history.begin("one reader"), history.begin("another")
+    writer.put("saddle", b"0")
+    writer.put("rim", b"5")
+    writer.delete("tyre")
+    seen = [one.get("saddle"), one.get("rim"), one.get("tyre"), two.scan("")]
+    allowed = [b"1", None, b"20", [("saddle", b"1"), ("tyre", b"20")]]
+    for answer, right in zip(seen, allowed, strict=True):
+        # None is also what a reader has that was aborted for it.
+        assert answer in (right, None), "what another reads while nothing is committed"
+
+
+@check("isolation")
+def test_what_was_rolled_back_is_not_seen_either(history, write):
+    """Who reads after a rollback reads what was there before it, and who had begun before it does, too."""
+    write(saddle=b"1")
+    early, writer = history.begin("an early reader"), history.begin("the writer")
+    writer.put("saddle", b"0")
+    writer.rollback()
+    assert early.get("saddle") in (b"1", None), "what is read after the rollback by who had begun before"
+    early.rollback()
+    assert history.begin("a late reader").get("saddle") == b"1", "what is read by who begins after the rollback"
+
+
+@check("isolation")
+def test_what_was_committed_is_seen_by_who_begins_later(database, history):
+    """A transaction that begins after a commit sees it, also when older ones are still under way."""
+    history.begin("an old one").get("something else")
+    for number in range(5):
+        writer = history.begin(f"writer {number}")
+        writer.put("saddle", b"%d" % number)
+        assert writer.commit() is True, "whether it was committed; nobody was in its way"
+        reader = database.begin()
+        assert reader.get("saddle") == b"%d" % number
+        reader.rollback()
+
+
+# ---------------------------------------------------------------- serializable
+
+
+@check("serializable")
+def test_no_update_is_lost(history, held, write):
+    """Two that read a number and write one less can't both have read the same."""
+    write(saddle=b"2")
+    one, two = history.begin("one"), history.begin("two")
+    for each, left in ((one, b"1, says one"), (two, b"1, says two")):
+        each.get("saddle")
+        each.put("saddle", left)
+    ends = [one.commit(), two.commit()]
+    assert sum(ends) <= 1, "how many of the two were committed, both having read 2"
+    assert held()["saddle"] == (b"1, says one" if ends[0] else b"1, says two"), "what is left"
+
+
+@check("serializable")
+def test_no_write_skew(history, write):
+    """Two that read both of two keys and write one each can't both be committed."""
+    write(ada=b"on call", bob=b"on call")
+    one, two = history.begin("one"), history.begin("two")
+    for each, key in ((one, "ada"), (two, "bob")):
+        each.get("ada")
+        each.get("bob")
+        each.put(key, b"off")
+    assert one.commit() + two.commit() <= 1, "how many were committed, each having seen the other on call"
+
+
+@check("serializable")
+def test_no_write_skew_over_what_is_not_there(history):
+    """That a key isn't there is something that one has read: two can't both be the first."""
+    one, two = history.begin("one"), history.begin("two")
+    for each, key, other in ((one, "name/ada", "nick/ada"), (two, "nick/ada", "name/ada")):
+        each.get(other)
+        each.put(key, b"taken")
+    assert one.commit() + two.commit() <= 1, "how many were committed, each having found the other's key missing"
+
+
+@check("serializable")
+@pytest.mark.parametrize("change", ["added", "deleted", "changed"])
+def test_no_phantom(history, write, change):
+    """Two that scan a range and write what they found can't both miss what the other adds, deletes or changes in it."""
+    write(**{"shift/1": b"ada", "shift/5": b"bob"})
+    one, two = history.begin("one"), history.begin("two")
+    for each, key in ((one, "shift/2"), (two, "shift/3")):
+        each.scan("shift/", "shift0")
+        each.put(f"total of {key}", b"2")
+        if change == "added":
+            each.put(key, b"cyd")
+        elif change == "deleted":
+            each.delete("shift/1" if each is one else "shift/5")
+        else:
+            each.put("shift/1" if each is one else "shift/5", b"dan")
+    assert one.commit() + two.commit() <= 1, "how many were committed, each having missed what the other did"
+
+
+@check("serializable")
+def test_a_reader_sees_one_moment(history, held, write):
+    """One that reads a key before another's commit and a second key after it is not committed."""
+    write(giro=b"100", safe=b"50")
+    reader, mover = history.begin("the reader"), history.begin("the mover")
+    reader.get("giro")
+    mover.put("giro", b"70")
+    mover.put("safe", b"80")
+    moved = mover.commit()
+    reader.get("safe")
+    reader.put("sum", b"of both")
+    if reader.commit() and moved:
+        seen = [step.answer for step in reader.record.steps[:2]]
+        assert seen in ([b"100", b"50"], [b"70", b"80"]), "what the reader has seen of giro and safe, and committed"
+
+
+@check("serializable")
+@examples(count=12, steps=schedules)
+def test_any_transactions_that_overlap(begin_history, steps):
+    """However four transactions at a time overlap, those that are committed could have run one after another."""
+    database, history = begin_history()
+    play(history, steps)
+    history.expect_serializable(state_of(database).items())
+
+
+# ---------------------------------------------------------------- conflicts
+
+
+@check("conflicts")
+def test_different_keys_are_no_conflict(history):
+    """Five that overlap and touch keys of their own are all committed, whatever order they end in."""
+    five = [history.begin(name) for name in ("one", "two", "three", "four", "five")]
+    for number, each in enumerate(five):
+        each.get(f"stock/{number}")
+        each.put(f"stock/{number}", b"%d" % number)
+        each.scan(f"sold/{number}", f"sold/{number}/")
+        each.delete(f"sold/{number}")
+    assert [each.commit() for each in reversed(five)] == [True] * 5, "whether each was committed"
+
+
+@check("conflicts")
+def test_readers_are_no_conflict(history, write):
+    """Any number may read the same keys at once, and all are committed."""
+    write(saddle=b"1", tyre=b"20")
+    readers = [history.begin(name) for name in ("one", "two", "three")]
+    for each in readers:
+        assert (each.get("saddle"), each.scan("")) == (b"1", [("saddle", b"1"), ("tyre", b"20")]), "what is read"
+    assert [each.commit() for each in readers] == [True] * 3, "whether each was committed"
+
+
+@check("conflicts")
+def test_outside_of_a_range_is_no_conflict(history, write):
+    """Who writes at a range's end, or just before its start, is in nobody's way who has scanned it."""
+    write(b=b"1", c=b"2")
+    scanner, writer = history.begin("the scanner"), history.begin("the writer")
+    scanner.scan("b", "d")
+    writer.put("d", b"3")
+    writer.put("azz", b"0")
+    assert (writer.commit(), scanner.commit()) == (True, True), "whether each of the two was committed"
+
+
+@check("conflicts")
+@pytest.mark.parametrize("order", ["one two", "two one"])
+def test_of_two_one_is_committed(history, write, order):
+    """Of two that are in each other's way at least one is committed, whoever tries first."""
+    for number in range(6):
+        write(saddle=b"%d" % number, tyre=b"20")
+        one, two = history.begin(f"one of {number}"), history.begin(f"two of {number}")
+        one.get("saddle")
+        two.scan("s", "u")
+        one.put("tyre" if number % 2 else "saddle", b"%d from one" % number)
+        two.put("saddle" if number % 3 else "tyre", b"%d from two" % number)
+        pair = [one, two] if order == "one two" else [two, one]
+        assert sum(each.commit() for each in pair) >= 1, "how many of the two were committed"
+
+
+@check("conflicts")
+def test_who_was_rolled_back_is_in_nobody_s_way(history, write):
+    """What was rolled back, or was over before one began, aborts nobody."""
+    write(saddle=b"1")
+    undone = history.begin("the one that is rolled back")
+    undone.get("saddle")
+    undone.put("saddle", b"9")
+    undone.scan("")
+    undone.rollback()
+    for number in range(3):
+        one = history.begin(f"one of {number}")
+        one.get("saddle")
+        one.scan("")
+        one.put("saddle", b"%d" % number)
+        assert one.commit() is True, "whether it was committed; it was alone"
+
+
+@check("conflicts")
+def test_who_was_aborted_leaves_no_trace(history, held, write):
+    """Of a transaction that was aborted nothing is left, neither its writes nor anything that is in another's way."""
+    write(saddle=b"1", tyre=b"20")
+    one, two = history.begin("one"), history.begin("two")
+    for each in (one, two):
+        each.get("saddle")
+        each.put("saddle", each.record.name.encode())
+        each.put(f"note of {each.record.name}", b"was here")
+    committed = {each.record.name for each in (one, two) if each.commit()}
+    state = held()
+    notes = {key.removeprefix("note of ") for key in state if key.startswith("note of ")}
+    assert notes == committed, "whose notes are left, beside who was committed"
+    later = history.begin("a later one")
+    later.get("saddle")
+    later.put("saddle", b"0")
+    assert later.commit() is True, "whether a later one was committed, which was alone"

@@ -1,0 +1,185 @@
+"""What is left after a crash at every call of the disk, after rot, and when there is no room."""
+
+import pytest
+from model import DELIVERIES, SALES, holds, opened, put_all, state_of, value
+
+from kata.grading import check, named, raises, settle
+from kata.grading.disk import Disk
+
+WORKLOADS = {"sales": SALES, "deliveries": DELIVERIES}
+
+# ---------------------------------------------------------------- crashes
+
+
+@check("durable", coverage=False)
+@pytest.mark.parametrize("day", WORKLOADS)
+def test_what_was_acknowledged_is_there(shop, world, day):
+    """Whenever the power fails, and whatever the disk makes of it, every commit that had returned is found."""
+    for crash in shop(WORKLOADS[day]):
+        student = world.student()
+        for disk, words in crash.disks():
+            found = opened(student, disk)
+            kept = [state for state in crash.right if holds(found, state)]
+            gone = found if isinstance(found, str) else missing(found, crash.right[0])
+            assert kept or gone == {}, f"what is missing after {words}; {crash.done} commits had returned"
+
+
+def missing(found, state):
+    """What a database should hold and doesn't, and what it holds in place of it."""
+    return {key: found.get(key) for key, content in state.items() if found.get(key) != content}
+
+
+@check("atomic", coverage=False)
+@pytest.mark.parametrize("day", WORKLOADS)
+def test_nothing_is_there_in_part(shop, world, day):
+    """Whenever the power fails, what is found is the state after some number of whole commits, and nothing else."""
+    for crash in shop(WORKLOADS[day]):
+        student = world.student()
+        for disk, words in crash.disks():
+            found = opened(student, disk)
+            # What lacks a whole commit at its end, or can't be opened, is for the check above.
+            whole = found in crash.states or isinstance(found, str)
+            assert whole, f"whether these are whole commits, after {words}: {shown_keys(found)}"
+
+
+def shown_keys(state):
+    """A state in one line: each key with the beginning of its value."""
+    return ", ".join(f"{key}={content[:6].decode('latin-1')}" for key, content in sorted(state.items()))
+
+
+@check("atomic")
+def test_who_was_under_way_is_gone(database, disk, reopened, write):
+    """Transactions that were neither committed nor rolled back when the process ended leave nothing."""
+    write(saddle=b"1")
+    for number in range(3):
+        one = database.begin()
+        one.put(f"order/{number}", value(number, 900))
+        one.get(f"stock/{number}")
+    write(tyre=b"20")
+    assert state_of(reopened(disk)) == {"saddle": b"1", "tyre": b"20"}, "what the database holds"
+
+
+@check("recover-again", coverage=False)
+def test_a_crash_while_opening(shop, world):
+    """When the power fails again while the database is being opened, at any call, nothing more is lost."""
+    for crash in shop(DELIVERIES)[::3]:
+        for disk, words in crash.disks():
+            before = opened(world.student(), disk.copy())
+            with disk.recording() as moments:
+                opened(world.student(), disk)
+            student = world.student()
+            for moment in moments[:-1]:
+                for fate in ("lost", "torn"):
+                    again = opened(student, moment.crashed(fate))
+                    assert again in (before, *crash.right), f"what is found after {words}, and again while opening"
+
+
+@check("recover-again")
+def test_opening_again_and_again(reopened, disk, write):
+    """A database that is opened five times, without a commit between, holds the same, and its files don't grow."""
+    write(saddle=b"1", tyre=b"20")
+    write(tyre=None, bell=b"3")
+    reopened(disk)
+    size = disk.used_bytes
+    for _ in range(5):
+        assert state_of(reopened(disk)) == {"bell": b"3", "saddle": b"1"}, "what the database holds"
+    assert disk.used_bytes <= size, "the bytes of all files after opening five times more"
+
+
+@check("recover-again", coverage=False)
+def test_a_torn_end_is_not_written_behind(shop, world):
+    """What is committed after a crash is there after the next one, wherever the first had torn what was written."""
+    for crash in shop(SALES):
+        student = world.student()
+        for disk, words in crash.disks():
+            database = named("database", student.Database(disk))
+            before = state_of(database)
+            one = database.begin()
+            put_all(one, {"after the crash": value(99, 150), "stock/bell": None})
+            one.commit()
+            now = {k: v for k, v in before.items() if k != "stock/bell"} | {"after the crash": value(99, 150)}
+            assert opened(student, disk.after_crash("lost")) == now, f"what is found with one commit after {words}"
+
+
+# ---------------------------------------------------------------- rot
+
+
+@check("rot", coverage=False)
+@pytest.mark.parametrize("day", WORKLOADS)
+def test_a_flipped_bit_is_found(shop, world, disk, day):
+    """A bit that flips, in any of 64 places of what older commits wrote, is found, or changes no answer."""
+    crashes = shop(WORKLOADS[day])
+    before, after = crashes[-1].states[-2:]
+    student = world.student()
+    for name, bit in places(world, crashes):
+        rotten = disk.with_bit_flipped(name, bit)
+        found = opened(student, rotten)
+        if isinstance(found, str):
+            assert found.startswith("Corrupt:"), f"what opening raises with bit {bit} of {name!r} flipped: {found}"
+        else:
+            assert found in (after, before), f"what is found with bit {bit} of {name!r} flipped, if not Corrupt"
+
+
+def places(world, crashes):
+    """Bits of files that were the same before the last three commits as they are now, drawn from the seed."""
+    then, now = crashes[0].moment.disk, crashes[-1].moment.crashed("lost").contents()
+    for crash in crashes:
+        if crash.done <= len(crashes[-1].states) - 4:
+            then = crash.moment.disk
+    old = then.contents()
+    same = [
+        (name, at)
+        for name, content in now.items()
+        for at, byte in enumerate(content)
+        if at < len(old.get(name, b"")) and old[name][at] == byte
+    ]
+    heads = same[:24]
+    drawn = world.random.sample(same, min(40, len(same)))
+    return [(name, 8 * at + world.random.randrange(8)) for name, at in heads + drawn]
+
+
+# ---------------------------------------------------------------- no room
+
+
+@check("disk-full")
+def test_a_commit_without_room(database, disk, held, reopened, write):
+    """A commit for which there is no room raises OSError, and never was; when there is room again, commits succeed."""
+    write(saddle=b"1", tyre=b"20")
+    for free in (0, 10, 60, 300):
+        with disk.full(free):
+            one = database.begin()
+            put_all(one, {"saddle": value(1, 800), "tyre": None, "rim": value(2, 800)})
+            with raises("OSError"):
+                one.commit()
+            with raises("RuntimeError"):
+                one.get("saddle")
+            assert held() == {"saddle": b"1", "tyre": b"20"}, f"what the database holds, {free} bytes being free"
+    assert state_of(reopened(disk.copy())) == {"saddle": b"1", "tyre": b"20"}, "what it holds when it is opened again"
+    write(rim=b"5")
+    assert held() == {"rim": b"5", "saddle": b"1", "tyre": b"20"}, "what it holds after one more commit"
+    assert state_of(reopened(disk)) == {"rim": b"5", "saddle": b"1", "tyre": b"20"}, "and when it is opened again"
+
+
+@check("disk-full", coverage=False)
+def test_who_fits_is_committed(world, student):
+    """Commits that return are there, those that raise are not, however much room there is and whatever is tidied up."""
+    for room in range(2000, 28_000, 2000):
+        disk = Disk(world)
+        database, state = named("database", student.Database(disk)), {}
+        with disk.full(room):
+            for number in range(40):
+                state |= kept_if_it_fits(database, {f"key/{number % 3}": value(number, 700)})
+            assert state_of(database) == state, f"what the database holds on a disk with {room:,} bytes of room"
+        assert opened(student, disk) == state, f"what it holds when opened again, on a disk with {room:,} bytes of room"
+    assert len(state) == 3, "how many of three keys were committed, with room for 26,000 bytes"
+
+
+def kept_if_it_fits(database, writes):
+    """Commit these writes; they, or nothing if there was no room."""
+    transaction = database.begin()
+    put_all(transaction, writes)
+    (commit,) = settle([transaction.commit.start()])
+    if commit.error is None:
+        return writes
+    assert "OSError" in commit.error.types, "what a commit raises for which there is no room"
+    return {}

@@ -1,0 +1,115 @@
+"""What the database costs: fsyncs, the work of opening, and room on the disk."""
+
+import pytest
+from model import nothing_written, small, state_of, value
+
+from kata.grading import check, growth
+from kata.grading.disk import Disk
+
+
+@check("fsyncs")
+def test_a_commit_syncs_twice_at_most(disk, write):
+    """A commit calls fsync once or twice, however many keys it writes, and however many were committed before."""
+    for number in range(40):
+        before = disk.syncs
+        write(**{f"key{each}": value(number, 400) for each in range(1 + number % 7)})
+        assert 1 <= disk.syncs - before <= 2, f"the fsyncs of commit number {number + 1}"
+
+
+@check("fsyncs")
+def test_reading_changes_nothing(database, disk, write):
+    """A transaction that reads, a rollback, and a commit of nothing call neither fsync nor anything that writes."""
+    write(saddle=b"1", tyre=b"20")
+    for end in ("commit", "rollback"):
+        with nothing_written(disk, f"a transaction that has read, up to its {end}"):
+            one = database.begin()
+            one.get("saddle")
+            one.get("nothing")
+            one.scan("")
+            getattr(one, end)()
+    with nothing_written(disk, "a transaction that was rolled back"):
+        two = database.begin()
+        two.put("saddle", b"0")
+        two.delete("tyre")
+        two.rollback()
+
+
+@check("fsyncs")
+def test_an_abort_changes_nothing(history, disk, write):
+    """A transaction that is aborted costs no fsync and writes nothing."""
+    write(saddle=b"1")
+    one, two = history.begin("one"), history.begin("two")
+    for each in (one, two):
+        each.get("saddle")
+        each.put("saddle", each.record.name.encode())
+    before = disk.syncs
+    ends = [one.commit(), two.commit()]
+    assert disk.syncs - before <= 2 * sum(ends), f"the fsyncs of two commits, of which {sum(ends)} returned"
+
+
+@check("recovery-cost", coverage=False)
+def test_opening_is_linear(world, student):
+    """Opening takes at most about ten times as much work when there is ten times as much."""
+    disks = {size: filled(world, student, size) for size in (60, 600)}
+
+    def work(size):
+        opener = world.student()
+        with opener.cpu() as used:
+            for _ in range(600 // size):
+                opener.Database(disks[size])
+        return used.seconds * size / 600
+
+    growth(work, sizes=list(disks), at_most=1.4, what="The work of opening")
+
+
+@check("compact")
+@pytest.mark.parametrize(("keys", "size"), [(4, 1500), (60, 20), (1, 0)])
+def test_files_stay_small(database, disk, keys, size):
+    """When the same keys are written again and again, the files stay within four times what they hold and 16 KiB."""
+    state = {}
+    for number in range(240):
+        writes = {f"key/{(number * 7 + each) % keys}": value(number, size) for each in range(min(3, keys))}
+        state |= writes
+        one = database.begin()
+        for key, content in writes.items():
+            one.put(key, content)
+        one.commit()
+        assert disk.used_bytes <= small(state), f"the bytes of all files after {number + 1} commits"
+
+
+@check("compact")
+def test_what_was_deleted_takes_no_room(database, disk, reopened, write):
+    """Keys that come and go leave nothing behind, and what is left is there when the database is opened again."""
+    write(saddle=b"1")
+    for number in range(40):
+        orders = [f"order/{number}/{'of a bicycle' * 5}/{each}" for each in range(20)]
+        write(**dict.fromkeys(orders, value(number)))
+        write(**dict.fromkeys(orders))
+        assert disk.used_bytes <= small({"saddle": b"1"}), f"the bytes of all files after {20 * number + 20} orders"
+    assert state_of(reopened(disk)) == {"saddle": b"1"}, "what the database holds when it is opened again"
+
+
+@check("compact")
+def test_it_is_done_after_opening_too(disk, reopened):
+    """The files stay small also when the database is opened anew after every few commits."""
+    state = {}
+    for life in range(12):
+        database = reopened(disk)
+        for number in range(4):
+            state[f"key/{number}"] = value(10 * life + number, 900)
+            one = database.begin()
+            one.put(f"key/{number}", state[f"key/{number}"])
+            one.commit()
+            assert disk.used_bytes <= small(state), f"the bytes of all files after {4 * life + number + 1} commits"
+    assert state_of(database) == state, "what the database holds"
+
+
+def filled(world, student, size):
+    """A disk with so many keys, each from a commit of its own."""
+    disk = Disk(world)
+    database = student.Database(disk)
+    for number in range(size):
+        one = database.begin()
+        one.put(f"key/{number}", value(number))
+        one.commit()
+    return disk
