@@ -65,11 +65,13 @@ def grade(
     coverage: bool = True,
     connection: Connection | None = None,
     on_event: OnEvent | None = None,
+    on_log: Callable[[str], None] = lambda log: None,
 ) -> Report:
     """Grade a submission once.
 
     `connection` is a sandbox of this launcher that was started ahead; without it one is started. `only` restricts the
-    run to some requirements, and those that they need. `on_event` is told everything as it happens.
+    run to some requirements, and those that they need. `on_event` is told everything as it happens. `on_log` is given
+    the supervisor's own log at the end: it may quote the grader, and so is for the eyes of authors alone.
     Whatever the submission does ends in a report, and so does a sandbox that breaks: then it is inconclusive.
     SandboxUnavailable is raised when there is no sandbox to begin with.
     """
@@ -89,6 +91,7 @@ def grade(
         stream.problem = stream.problem or _broken_off(error)
     finally:
         ending = connection.close()
+        on_log(ending.errors)
     if ending.out_of_memory and not stream.is_conclusive():
         stream.problem = _OUT_OF_MEMORY
     elif stream.problem is not None and stream.problem.kind == "our-fault" and stream.may_show_errors():

@@ -345,11 +345,13 @@ class Grade:
         *,
         seed: int,
         coverage: bool,
+        on_log: Callable[[str], None],
         only: tuple[str, ...] = (),
     ) -> Report:
         (content,) = submission.files.values()
         name = self.names.get(content, "stub")
         self.graded.append((name, seed, coverage))
+        on_log("Traceback (most recent call last):\nKeyError: 'n1'\n")
         every = {requirement.id for requirement in exercise.requirements}
         lost = every if name == "stub" and name not in self.lost else self.lost.get(name, set())
         results = tuple(self.result(exercise, name, i, lost, seed) for i in SENTENCES if not only or i in only)
@@ -523,6 +525,7 @@ def test_an_inconclusive_run_is_repeated_and_then_our_fault(exercise: Exercise, 
     grade.outcome["loop:one-read", 5] = "inconclusive"
     finding = only(list(prove(exercise).findings), "1 of 7 runs were inconclusive, first seed 5")
     assert finding.severity == "inconclusive"
+    assert finding.detail.endswith("KeyError: 'n1'")
     assert [entry[:2] for entry in grade.graded].count(("loop", 5)) == 2
 
 

@@ -27,6 +27,8 @@ class Finding:
     """A sentence: what is wrong."""
     remedy: str
     """A sentence: how to mend it."""
+    detail: str = ""
+    """What else there is to read: the end of a log."""
     blocking: bool = False
     """Nothing of the exercise can be run until it is mended."""
 

@@ -50,6 +50,8 @@ class Trial:
     seed: int
     report: Report | None
     problem: str = ""
+    log: str = ""
+    """What the supervisor wrote for authors: the traceback of a check that broke."""
 
 
 def subjects_of(exercise: Exercise) -> list[Subject]:
@@ -105,7 +107,9 @@ def _try(subject: Subject, seed: int, launcher: Launcher, coverage: bool, quick:
     except UsageError as problem:
         return Trial(subject, seed, None, f"{problem.message} {problem.remedy}".strip())
     only = _named_by(subject) if quick and subject.role == "wrong" else ()
-    return Trial(subject, seed, grade(subject.exercise, submission, launcher, seed=seed, only=only, coverage=coverage))
+    log: list[str] = []
+    report = grade(subject.exercise, submission, launcher, seed=seed, only=only, coverage=coverage, on_log=log.append)
+    return Trial(subject, seed, report, log="".join(log))
 
 
 def _named_by(subject: Subject) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from kata.exercise import Exercise
 from kata.report.model import Report
 
 STUB_SCORE_MAX = 5
+LOG_CHARS = 2_000
+"""Of the log of a run that was inconclusive: its end, where the traceback of a check that broke stands."""
 
 
 def judge_trials(
@@ -63,8 +65,9 @@ def _by_subject(trials: list[Trial]) -> list[tuple[Subject, list[Trial]]]:
     return [(own[0].subject, own) for _, own in sorted(found.items())]
 
 
-def _finding(subject: Subject, message: str, remedy: str, severity: Severity = "error") -> Finding:
-    return Finding(severity=severity, file=relative(subject.exercise, subject.path), message=message, remedy=remedy)
+def _finding(subject: Subject, message: str, remedy: str, severity: Severity = "error", detail: str = "") -> Finding:
+    file = relative(subject.exercise, subject.path)
+    return Finding(severity=severity, file=file, message=message, remedy=remedy, detail=detail)
 
 
 def _replay(subject: Subject, seed: int, requirement: str = "") -> str:
@@ -87,6 +90,7 @@ def _unjudged(subject: Subject, own: list[Trial]) -> Iterator[Finding]:
             f"{len(broken)} of {len(own)} runs were inconclusive, first seed {broken[0].seed}: {why}",
             f"Look at the check or the machine, not at the submission: `{_replay(subject, broken[0].seed)}`.",
             "inconclusive",
+            broken[0].log.strip()[-LOG_CHARS:],
         )
 
 

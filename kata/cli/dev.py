@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kata.cli.console import Ticker, echo, printable, short, style
+from kata.cli.console import Ticker, dim, echo, printable, short, style
 from kata.cli.options import exercises_argument, sandbox_option
 from kata.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_UNMET, UsageError
 
@@ -147,6 +147,8 @@ def _show_finding(finding: Finding) -> None:
     echo(f"  {style(finding.severity, COLOURS[finding.severity])}  {printable(finding.place)}")
     echo(f"    {printable(finding.message)}")
     echo(f"    {style('→', 'cyan')} {printable(finding.remedy)}")
+    for line in finding.detail.splitlines():
+        echo(f"      {dim(printable(line))}")
 
 
 def _status(reports: list[ExerciseReport]) -> int:
