@@ -205,7 +205,7 @@ def test_every_message_comes_again(cp, history):
         for number in range(12):
             settle([history.put(cp[cp.names[number % 3]], "seat", b"v%d" % number)])
             settle([history.get(cp[cp.names[number % 2]], "seat")])
-    history.expect_linearizable()
+            history.expect_linearizable()
 
 
 @check("lossy")
@@ -335,7 +335,7 @@ def test_one_get_saw_it(cp, history, clock):
             with cp.net.partition({"n1"}, others):
                 clock.advance(SETTLE_SECONDS)
                 settle([history.get(cp["n2"], "seat")])
-    history.expect_linearizable()
+            history.expect_linearizable()
 
 
 @check("indefinite")
@@ -371,7 +371,7 @@ def test_a_put_is_cut_short_by_a_crash(cp, history, clock):
             in_turn([(history.get, cp["n3"]), (history.put, cp["n1"], b"after %d" % sends)])
         clock.advance(SETTLE_SECONDS)
         in_turn([(history.get, cp[name]) for name in cp.names])
-    history.expect_linearizable()
+        history.expect_linearizable()
 
 
 def in_turn(calls):
