@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -119,7 +120,8 @@ def _signed(name: str, value: Callable[..., Any] | type) -> str:
         if parameter.name != "self"
     ]
     bare = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
-    return f"{name}{bare}"
+    # A default that is a function is told by its address, which is another in each process.
+    return re.sub(r"<function .*? at 0x[0-9a-f]+>", "…", f"{name}{bare}")
 
 
 def _doc(value: object, indent: str = "") -> str:
