@@ -1,7 +1,7 @@
 """What the checks of 08-database start from: a database on a disk, its transactions, and crashes at every call."""
 
 import pytest
-from model import Shop, state_of
+from model import Shop, begin, state_of
 
 from kata.grading import named
 from kata.grading.disk import Disk
@@ -64,7 +64,7 @@ def shop(world, disk, database):
 
 def commit(database, writes):
     """One transaction with these writes; it."""
-    transaction = database.begin()
+    transaction = begin(database)
     for key, value in writes.items():
         if value is None:
             transaction.delete(key)

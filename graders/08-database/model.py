@@ -5,18 +5,31 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from kata.grading import StudentError, named
+from kata.grading import Object, StudentError, named
 from kata.grading.disk import FATES
+
+
+def begin(database):
+    """A new transaction, which must be an object."""
+    transaction = database.begin()
+    assert isinstance(transaction, Object), "whether what begin gives is an object"
+    return transaction
+
+
+def pairs_of(answer):
+    """What a scan gave, which must be pairs of text and bytes."""
+    assert isinstance(answer, list | tuple), "what scan gives, a list of pairs"
+    assert all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in answer), "what scan gives, a list of pairs"
+    assert all(isinstance(k, str) and isinstance(v, bytes) for k, v in answer), "what scan gives, text and bytes"
+    return dict(answer)
 
 
 def state_of(database):
     """All that a new transaction sees, as a dictionary."""
-    transaction = database.begin()
+    transaction = begin(database)
     pairs = transaction.scan("")
     transaction.rollback()
-    assert isinstance(pairs, list | tuple), "what scan gives, a list of pairs"
-    assert all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs), "what scan gives, a list of pairs"
-    return dict(pairs)
+    return pairs_of(pairs)
 
 
 def small(state):
@@ -64,7 +77,7 @@ class Shop:
         with self._disk.recording() as moments:
             for number, writes in enumerate(steps):
                 self._leave_open(number)
-                transaction = self._database.begin()
+                transaction = begin(self._database)
                 put_all(transaction, writes)
                 transaction.commit()
                 kept = {k: v for k, v in {**self._states[-1], **writes}.items() if v is not None}
@@ -73,10 +86,10 @@ class Shop:
         return [self._crash(index, moment) for index, moment in enumerate(moments)]
 
     def _leave_open(self, number):
-        undone = self._database.begin()
+        undone = begin(self._database)
         undone.put("undone", value(number))
         undone.rollback()
-        self._database.begin().put(f"never ends {number}", value(number))
+        begin(self._database).put(f"never ends {number}", value(number))
 
     def _crash(self, index, moment):
         done = sum(count <= index for count in self._acknowledged)

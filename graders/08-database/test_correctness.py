@@ -1,7 +1,7 @@
 """What the database answers, to one transaction and to many that overlap."""
 
 import pytest
-from model import play, schedules, state_of
+from model import begin, play, schedules, state_of
 
 from kata.grading import check, examples, raises
 
@@ -11,17 +11,17 @@ from kata.grading import check, examples, raises
 @check("basics")
 def test_what_was_committed_is_seen(database):
     """What one transaction commits the next one reads; a later write replaces it, and a delete removes it."""
-    one = database.begin()
+    one = begin(database)
     assert one.get("stock") is None
     one.put("stock", b"20")
     one.put("price", b"7.50")
     one.commit()
-    two = database.begin()
+    two = begin(database)
     assert two.get("stock") == b"20"
     two.put("stock", b"19")
     two.delete("price")
     two.commit()
-    three = database.begin()
+    three = begin(database)
     assert three.get("stock") == b"19"
     assert three.get("price") is None
 
@@ -30,7 +30,7 @@ def test_what_was_committed_is_seen(database):
 def test_it_sees_its_own_writes(database, write):
     """A transaction reads what it has written itself, in get and in scan, and what it has deleted is not there."""
     write(bell=b"3", saddle=b"1", tyre=b"20")
-    one = database.begin()
+    one = begin(database)
     one.put("saddle", b"0")
     one.put("saddle", b"2")
     one.delete("tyre")
@@ -46,7 +46,7 @@ def test_it_sees_its_own_writes(database, write):
 def test_scan_gives_a_range_in_order(database, write):
     """A range has its start and not its end, in the order of text; without an end it goes to the last key."""
     write(**{key: key.encode() for key in ("b", "a", "ä", "B", "ab", "c", "")})
-    one = database.begin()
+    one = begin(database)
     assert one.scan("a", "b") == [("a", b"a"), ("ab", b"ab")]
     assert one.scan("b") == [("b", b"b"), ("c", b"c"), ("ä", "ä".encode())]
     assert one.scan("", "b") == [("", b""), ("B", b"B"), ("a", b"a"), ("ab", b"ab")]
@@ -68,7 +68,7 @@ def test_it_is_there_when_it_is_opened_again(reopened, disk, write):
     """A database that is opened by a new process holds what was committed, and takes more."""
     write(bell=b"3", saddle=b"1")
     again = reopened(disk)
-    one = again.begin()
+    one = begin(again)
     assert one.get("bell") == b"3"
     one.put("bell", b"2")
     one.delete("saddle")
@@ -84,7 +84,7 @@ def test_it_is_there_when_it_is_opened_again(reopened, disk, write):
 def test_what_was_rolled_back_never_was(database, reopened, disk, held, write):
     """After a rollback all is as before, now and after opening again."""
     write(saddle=b"1", tyre=b"20")
-    one = database.begin()
+    one = begin(database)
     one.put("saddle", b"0")
     one.delete("tyre")
     one.put("rim", b"5")
@@ -98,7 +98,7 @@ def test_what_was_rolled_back_never_was(database, reopened, disk, held, write):
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 def test_who_is_over_does_nothing_more(database, held, end):
     """A transaction that is over raises RuntimeError, changes nothing, and can be rolled back in vain."""
-    one = database.begin()
+    one = begin(database)
     one.put("saddle", b"1")
     getattr(one, end)()
     before = held()
@@ -147,7 +147,7 @@ def test_what_was_committed_is_seen_by_who_begins_later(database, history):
         writer = history.begin(f"writer {number}")
         writer.put("saddle", b"%d" % number)
         assert writer.commit() is True, "whether it was committed; nobody was in its way"
-        reader = database.begin()
+        reader = begin(database)
         assert reader.get("saddle") == b"%d" % number
         reader.rollback()
 

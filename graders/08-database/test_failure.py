@@ -1,7 +1,7 @@
 """What is left after a crash at every call of the disk, after rot, and when there is no room."""
 
 import pytest
-from model import DELIVERIES, SALES, holds, opened, put_all, state_of, value
+from model import DELIVERIES, SALES, begin, holds, opened, put_all, state_of, value
 
 from kata.grading import check, named, raises, settle
 from kata.grading.disk import Disk
@@ -52,7 +52,7 @@ def test_who_was_under_way_is_gone(database, disk, reopened, write):
     """Transactions that were neither committed nor rolled back when the process ended leave nothing."""
     write(saddle=b"1")
     for number in range(3):
-        one = database.begin()
+        one = begin(database)
         one.put(f"order/{number}", value(number, 900))
         one.get(f"stock/{number}")
     write(tyre=b"20")
@@ -94,7 +94,7 @@ def test_a_torn_end_is_not_written_behind(shop, world):
         for disk, words in crash.disks():
             database = named("database", student.Database(disk))
             before = state_of(database)
-            one = database.begin()
+            one = begin(database)
             put_all(one, {"after the crash": value(99, 150), "stock/bell": None})
             one.commit()
             now = {k: v for k, v in before.items() if k != "stock/bell"} | {"after the crash": value(99, 150)}
@@ -147,7 +147,7 @@ def test_a_commit_without_room(database, disk, held, reopened, write):
     write(saddle=b"1", tyre=b"20")
     for free in (0, 10, 60, 300):
         with disk.full(free):
-            one = database.begin()
+            one = begin(database)
             put_all(one, {"saddle": value(1, 800), "tyre": None, "rim": value(2, 800)})
             with raises("OSError"):
                 one.commit()
@@ -176,7 +176,7 @@ def test_who_fits_is_committed(world, student):
 
 def kept_if_it_fits(database, writes):
     """Commit these writes; they, or nothing if there was no room."""
-    transaction = database.begin()
+    transaction = begin(database)
     put_all(transaction, writes)
     (commit,) = settle([transaction.commit.start()])
     if commit.error is None:

@@ -1,7 +1,7 @@
 """What the database costs: fsyncs, the work of opening, and room on the disk."""
 
 import pytest
-from model import nothing_written, small, state_of, value
+from model import begin, nothing_written, small, state_of, value
 
 from kata.grading import check, growth
 from kata.grading.disk import Disk
@@ -22,13 +22,13 @@ def test_reading_changes_nothing(database, disk, write):
     write(saddle=b"1", tyre=b"20")
     for end in ("commit", "rollback"):
         with nothing_written(disk, f"a transaction that has read, up to its {end}"):
-            one = database.begin()
+            one = begin(database)
             one.get("saddle")
             one.get("nothing")
             one.scan("")
             getattr(one, end)()
     with nothing_written(disk, "a transaction that was rolled back"):
-        two = database.begin()
+        two = begin(database)
         two.put("saddle", b"0")
         two.delete("tyre")
         two.rollback()
@@ -70,7 +70,7 @@ def test_files_stay_small(database, disk, keys, size):
     for number in range(240):
         writes = {f"key/{(number * 7 + each) % keys}": value(number, size) for each in range(min(3, keys))}
         state |= writes
-        one = database.begin()
+        one = begin(database)
         for key, content in writes.items():
             one.put(key, content)
         one.commit()
@@ -97,7 +97,7 @@ def test_it_is_done_after_opening_too(disk, reopened):
         database = reopened(disk)
         for number in range(4):
             state[f"key/{number}"] = value(10 * life + number, 900)
-            one = database.begin()
+            one = begin(database)
             one.put(f"key/{number}", state[f"key/{number}"])
             one.commit()
             assert disk.used_bytes <= small(state), f"the bytes of all files after {4 * life + number + 1} commits"
@@ -109,7 +109,7 @@ def filled(world, student, size):
     disk = Disk(world)
     database = student.Database(disk)
     for number in range(size):
-        one = database.begin()
+        one = begin(database)
         one.put(f"key/{number}", value(number))
         one.commit()
     return disk

@@ -51,6 +51,29 @@ def denied(remaining, retry_after):
 SOME = Between(0, 1_000_000)
 
 
+class AnyDecision:
+    """Equals every decision, whatever it says."""
+
+    def __eq__(self, other):
+        return (
+            isinstance(other, Record)
+            and other._type == "Decision"
+            and list(other._fields) == ["allowed", "remaining", "retry_after"]
+            and isinstance(other.allowed, bool)
+            and isinstance(other.remaining, int)
+            and (other.retry_after is None or isinstance(other.retry_after, int | float))
+        )
+
+    def __repr__(self):
+        return "a Decision(allowed, remaining, retry_after)"
+
+
+def decided(answer):
+    """The answer, which must be a decision."""
+    assert answer == AnyDecision(), "what allow gives"
+    return answer
+
+
 def wait_of(decision, remaining=SOME):
     """The `retry_after` of what must be a denial, but not for good."""
     assert decision == denied(remaining, SOME)

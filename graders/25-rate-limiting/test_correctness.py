@@ -9,6 +9,7 @@ from model import (
     TokenBucketModel,
     about,
     admitted,
+    decided,
     denied,
     drain,
     play,
@@ -134,7 +135,7 @@ def test_who_waits_as_told_is_admitted(three, clock):
         clock.advance(rest - 2 * MOMENT)
         wait_of(limiter.allow("ada", 3))
         clock.advance(4 * MOMENT)
-        assert limiter.allow("ada", 3).allowed is True, "whether cost 3 is admitted a moment after retry_after"
+        assert decided(limiter.allow("ada", 3)).allowed is True, "whether cost 3 is admitted a moment after retry_after"
 
 
 @check("retry-after")
@@ -220,7 +221,7 @@ def test_there_is_no_edge(sliding, clock):
 def test_each_comes_back_after_its_own_time(sliding, clock):
     """Each call that was admitted counts for 30 seconds, and not for longer."""
     for _ in range(5):
-        assert sliding.allow("ada").allowed is True, "whether one of the first five calls, 6 s apart, is admitted"
+        assert decided(sliding.allow("ada")).allowed is True, "whether one of the first five, 6 s apart, is admitted"
         clock.advance(6)
     for _ in range(5):
         clock.advance(MOMENT)
@@ -271,7 +272,7 @@ def test_asking_often_loses_no_fraction(bucket, clock):
     admissions = 0
     for _ in range(64):
         clock.advance(0.75)
-        admissions += bucket.allow("ada").allowed
+        admissions += decided(bucket.allow("ada")).allowed
     assert admissions in (11, 12), "how many of 64 calls in 48 s were admitted, in which 12 tokens flow in"
 
 

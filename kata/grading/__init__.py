@@ -11,12 +11,13 @@ from kata.grading.checks import check, examples
 from kata.grading.fakes import pause, refuse, remote
 from kata.grading.growth import growth
 from kata.supervisor.failures import Inconclusive, StudentError
-from kata.supervisor.proxies import Call, named, raises, settle, together
+from kata.supervisor.proxies import Call, Object, named, raises, settle, together
 from kata.supervisor.world import World
 
 __all__ = [
     "Call",
     "Inconclusive",
+    "Object",
     "StudentError",
     "World",
     "check",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kata.supervisor.failures import Inconclusive, failed
+from kata.supervisor.failures import CheckFailed, Inconclusive, failed
 from kata.supervisor.proxies import Object, settle
 from kata.wire import shown
 
@@ -198,7 +198,10 @@ class History:
 
     def begin(self, name: str) -> Running:
         """Begin a transaction; the name stands in messages."""
-        running = Running(self, name, self._database.begin())
+        transaction = self._database.begin()
+        if not isinstance(transaction, Object):
+            raise _odd("begin", transaction, "an object, a transaction")
+        running = Running(self, name, transaction)
         self.transactions.append(running)
         return running
 
@@ -236,6 +239,22 @@ class History:
         )
 
 
+def _are_pairs(answer: object) -> bool:
+    if not isinstance(answer, list | tuple):
+        return False
+    return all(isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in answer)
+
+
+def _odd(method: str, answer: object, expected: str) -> CheckFailed:
+    return failed(
+        "wrong-answer",
+        f"{method} gave {shown(answer)}.",
+        expected=expected,
+        got=shown(answer),
+        advice="Compare with the interface in the statement.",
+    )
+
+
 class Running:
     """A transaction that may still be under way. Calls of one that was aborted do nothing."""
 
@@ -258,6 +277,8 @@ class Running:
         """Read a range: what it gave, None when that ended it."""
         answer = self._call("scan", start, end)
         if self.outcome == "under way":
+            if not _are_pairs(answer):
+                raise _odd("scan", answer, "a list of pairs, each a key and its value")
             self.record.steps.append(Read(start, end, True, [tuple(pair) for pair in answer]))
         return answer
 
