@@ -51,27 +51,20 @@ def denied(remaining, retry_after):
 SOME = Between(0, 1_000_000)
 
 
-class AnyDecision:
-    """Equals every decision, whatever it says."""
-
-    def __eq__(self, other):
-        return (
-            isinstance(other, Record)
-            and other._type == "Decision"
-            and list(other._fields) == ["allowed", "remaining", "retry_after"]
-            and isinstance(other.allowed, bool)
-            and isinstance(other.remaining, int)
-            and (other.retry_after is None or isinstance(other.retry_after, int | float))
-        )
-
-    def __repr__(self):
-        return "a Decision(allowed, remaining, retry_after)"
-
-
 def decided(answer):
     """The answer, which must be a decision."""
-    assert answer == AnyDecision(), "what allow gives"
+    assert is_decision(answer), "whether what allow gives is a Decision(allowed, remaining, retry_after)"
     return answer
+
+
+def is_decision(answer):
+    return (
+        isinstance(answer, Record)
+        and list(answer._fields) == ["allowed", "remaining", "retry_after"]
+        and isinstance(answer.allowed, bool)
+        and isinstance(answer.remaining, int)
+        and (answer.retry_after is None or isinstance(answer.retry_after, int | float))
+    )
 
 
 def wait_of(decision, remaining=SOME):
