@@ -53,6 +53,7 @@ SALES = [
     {"stock/saddle": value(5), "stock/tyre": None, "sold/tyre": value(6)},
     {"stock/bell": value(7, 90)},
     {"stock/bell": value(8, 3), "stock/tyre": value(9)},
+    {"sold/saddle": None},
 ]
 """Small transactions, each with its writes."""
 

@@ -22,6 +22,8 @@ def test_what_was_acknowledged_is_there(shop, world, day):
             kept = [state for state in crash.right if holds(found, state)]
             gone = found if isinstance(found, str) else missing(found, crash.right[0])
             assert kept or gone == {}, f"what is missing after {words}; {crash.done} commits had returned"
+            older = found in crash.states and found not in crash.right
+            assert not older, f"whether fewer commits are there than had returned, {crash.done}, after {words}"
 
 
 def missing(found, state):
