@@ -8,13 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from leftovers import lasting, left_behind, orphans
 from toy import TOY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -149,65 +149,6 @@ def check(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Ran]:
         return ran
 
     return run
-
-
-def left_behind(pid: int) -> list[str]:
-    """Folders, processes and containers of the run of the kata that had that pid."""
-    mark = f"kata-run-{pid}-"
-    places = {Path("/dev/shm"), Path(tempfile.gettempdir())}
-    left = [str(path) for place in places if place.is_dir() for path in place.glob(f"{mark}*")]
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            environment = (entry / "environ").read_bytes().decode("utf-8", "replace")
-            folder = os.readlink(entry / "cwd")
-        except OSError:
-            continue
-        if mark in words or mark in environment or mark in folder:
-            left.append(words)
-    return left + [each for each in containers() if each.endswith(f"|{pid}")]
-
-
-def orphans() -> set[tuple[str, str]]:
-    """Pid and command of each process of a run whose parent is gone."""
-    found = set()
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            parent = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1]
-        except OSError:
-            continue
-        if parent == "1" and re.search(r"kata\.(supervisor|student)|\bbwrap\b", words):
-            found.add((entry.name, words))
-    return found
-
-
-def lasting(found: set[tuple[str, str]], seconds: float = 10) -> set[tuple[str, str]]:
-    """Those of them that stay. A process of another test that is just about to end may be among the orphans."""
-    until = time.monotonic() + seconds
-    while found and time.monotonic() < until:
-        time.sleep(0.1)
-        found = found & orphans()
-    return found
-
-
-def containers() -> list[str]:
-    """`name|pid of the kata that owns it` of each container of ours; none where there is no daemon."""
-    from kata.sandbox import docker
-
-    if not docker.offer().available:
-        return []
-    from docker import from_env
-
-    client = from_env()
-    try:
-        found = client.api.containers(all=True, filters={"label": [docker.RUN_LABEL]})
-    finally:
-        client.close()
-    owner = re.compile(r"\d+")
-    return [
-        f"{each['Id'][:12]}|{(owner.findall(each['Labels'].get(docker.OWNER_LABEL, '')) or ['?'])[0]}" for each in found
-    ]
 
 
 @pytest.fixture
