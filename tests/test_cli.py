@@ -376,23 +376,26 @@ def test_dev_check_says_what_to_mend(
 ) -> None:
     from kata.authoring.findings import ExerciseReport, Finding, Row, Summary
 
-    found = Finding(severity=severity or "error", file="a.py", line=3, message="It is odd.", remedy="Mend it.")  # type: ignore[arg-type]
+    found = Finding(
+        severity=severity or "error", file="a.py", line=3, message="It is odd.", remedy="Mend it.", detail="KeyError: 3"
+    )  # type: ignore[arg-type]
     row = Row(submission="forgets", named=frozenset({"counts"}), allowed=frozenset(), marks={"counts": "lost"})
     summary = Summary(requirements=("counts", "bulk"), rows=(row,), checks=3, stub_score=0, runs=9)
 
-    def check_exercises(exercises, launcher, *, seeds, first_seed, jobs, progress):  # type: ignore[no-untyped-def]
+    def check_exercises(exercises, launcher, *, seeds, first_seed, jobs, quick, progress):  # type: ignore[no-untyped-def]
         progress(1, 9, "01-toy stub")
-        assert (seeds, first_seed, jobs) == (7, 1, None)
+        assert (seeds, first_seed, jobs, quick) == (7, 1, None, len(exercises) == 1)
         return [
             ExerciseReport(exercise=e.id, findings=(found,) if severity else (), summary=summary) for e in exercises
         ]
 
     monkeypatch.setattr("kata.authoring.check.check_exercises", check_exercises)
-    answer = course.kata("dev", "check", "1", "--seeds", "7")
+    answer = course.kata("dev", "check", "1", "--seeds", "7", "--quick")
     assert answer.status == status
     assert "forgets  ✗?  counts" in answer.out
     if severity:
         assert "a.py:3" in answer.out
+        assert "KeyError: 3" in answer.out
         assert "→ Mend it." in answer.out
     assert "02-toy-queue" in course.kata("dev", "check", "--all", "--seeds", "7").out
 
