@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ WRONG_SHARE = 5
 """There are many wrong submissions: each runs on one in so many of the seeds."""
 WRONG_SEEDS_MAX = 5
 """A wrong submission that loses what it names on five seeds is caught; more seeds are for the right ones."""
+
+_READING = threading.Lock()
+"""Sources are parsed one at a time: before 3.12 `ast.parse` counts its depth for all threads together, and may raise."""
 
 Progress = Callable[[int, int, str], None]
 """Receives how many runs are done, how many there are, and what was graded last: `15-caching right/lists`."""
@@ -103,10 +107,11 @@ def _plan(subjects: list[Subject], seeds: range) -> Iterator[tuple[Subject, int]
 
 def _try(subject: Subject, seed: int, launcher: Launcher, coverage: bool, quick: bool) -> Trial:
     try:
-        submission = _read(subject)
+        with _READING:
+            submission = _read(subject)
+            only = _named_by(subject) if quick and subject.role == "wrong" else ()
     except UsageError as problem:
         return Trial(subject, seed, None, f"{problem.message} {problem.remedy}".strip())
-    only = _named_by(subject) if quick and subject.role == "wrong" else ()
     log: list[str] = []
     report = grade(subject.exercise, submission, launcher, seed=seed, only=only, coverage=coverage, on_log=log.append)
     return Trial(subject, seed, report, log="".join(log))
