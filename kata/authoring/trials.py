@@ -27,7 +27,7 @@ WRONG_SEEDS_MAX = 5
 """A wrong submission that loses what it names on five seeds is caught; more seeds are for the right ones."""
 
 _READING = threading.Lock()
-"""Sources are parsed one at a time: before 3.12 `ast.parse` counts its depth for all threads together, and may raise."""
+"""Sources are parsed one at a time: before 3.12 `ast.parse` counts its depth for all threads, and may raise."""
 
 Progress = Callable[[int, int, str], None]
 """Receives how many runs are done, how many there are, and what was graded last: `15-caching right/lists`."""
