@@ -120,6 +120,24 @@ class Crash:
         return self.states[self.done :]
 
 
+def distinct(crashes):
+    """Each crash with the disks that may be found after it, but for those that looked the same after one before it."""
+    seen = {}
+    for crash in crashes:
+        disks = list(once(crash.disks(), seen.setdefault(crash.done, set())))
+        if disks:
+            yield crash, disks
+
+
+def once(disks, seen):
+    """Those disks, each with its sentence, whose files are unlike all that were seen."""
+    for disk, words in disks:
+        files = frozenset(disk.contents().items())
+        if files not in seen:
+            seen.add(files)
+            yield disk, words
+
+
 def opened(student, disk):
     """What the database holds when it is opened on that disk; text if it can't be opened."""
     try:
