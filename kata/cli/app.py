@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "solution": ("solution", "Show the reference solution and its notes."),
     "report": ("report", "Show the last report again."),
     "status": ("status", "Show your progress over all exercises."),
+    "grade": ("grade", "Grade a folder of many people's submissions."),
+    "gradebook": ("gradebook", "Write the marks of a run."),
     "doctor": ("doctor", "Say what this machine offers, and what will be used."),
     "sandbox": ("sandbox", "Build the sandbox image, or clean up after runs."),
     "dev": ("dev", "Write and prove exercises."),

@@ -1,0 +1,233 @@
+"""`kata grade`: grade a cohort. The road is `command`: take in, write down, grade, say who stands where."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from kata.cli.console import Ticker, dim, echo, notice, printable, short, style
+from kata.cli.options import complete_exercise, sandbox_option
+from kata.errors import EXIT_INCONCLUSIVE, EXIT_MET, UsageError
+
+if TYPE_CHECKING:
+    from kata.cohort.coordinator import Progress
+    from kata.cohort.ledger import Ledger
+    from kata.cohort.model import Intake, Trouble
+    from kata.exercise import Exercise
+    from kata.sandbox import Launcher
+
+SEED_MAX = 2**32 - 1
+LISTED_MAX = 20
+PLAIN_SECONDS = 5.0
+"""How often progress is said where no terminal is."""
+
+
+@click.command()
+@click.argument("submissions", required=False, type=click.Path(path_type=Path, exists=True))
+@click.option("--out", "run", type=click.Path(path_type=Path), help="The run's folder; made, or gone on with.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run, without looking for submissions.")
+@click.option(
+    "--exercise",
+    "names",
+    metavar="EXERCISE",
+    multiple=True,
+    shell_complete=complete_exercise,
+    help="Grade this exercise; may be given several times. All that are recognised without it.",
+)
+@click.option("--roster", type=click.Path(path_type=Path, exists=True), help="The gradebook that Canvas exports (CSV).")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Submissions graded at a time; one for each core without it.")
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Of all runs; drawn when the run begins without it.")
+@click.option(
+    "--retry",
+    type=click.IntRange(0, 10),
+    default=2,
+    show_default=True,
+    help="How often to repeat what is inconclusive.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what was recognised, and stop.")
+@click.option("--allow-unisolated", is_flag=True, help="Allow `--sandbox process`, which protects nothing.")
+@sandbox_option
+def command(
+    submissions: Path | None,
+    run: Path | None,
+    resume: Path | None,
+    names: tuple[str, ...],
+    roster: Path | None,
+    jobs: int | None,
+    seed: int | None,
+    retry: int,
+    dry_run: bool,
+    allow_unisolated: bool,
+    sandbox: str,
+) -> int:
+    """Grade a folder of many people's submissions.
+
+    SUBMISSIONS, which may be a zip or tar, holds a folder or an archive for each person, a Canvas download, or
+    clones named `assignment-username`. Results go into the folder of a run; whatever happens meanwhile, the same
+    command goes on where it stopped. Ctrl-C once lets running jobs end, twice stops at once.
+
+    \b
+    Exit status:  0 everything that could be read is graded, 2 wrong usage,
+                  3 something stayed inconclusive, 130 stopped
+    """
+    from kata.cohort.ledger import open_ledger
+    from kata.cohort.reports import write_reports
+
+    folder = resume or run
+    if (submissions is None) == (resume is None) or (folder is None and not dry_run):
+        raise UsageError(
+            "Say what to grade, and where to.",
+            "`kata grade SUBMISSIONS --out RUN` begins a run or goes on with it; `kata grade --resume RUN` goes on.",
+        )
+    exercises, intake, columns = _take_in(submissions, names, roster) if submissions else ((), None, ())
+    if dry_run or folder is None:
+        return EXIT_MET
+    with open_ledger(folder, new=resume is None) as ledger:
+        _agree(ledger, seed, sandbox)
+        launcher = _launcher(ledger.setting("sandbox") or sandbox, allow_unisolated)
+        exercises = exercises or tuple(_still_there(ledger))
+        ledger.begin(exercises, seed=_seed(ledger, seed), sandbox=launcher.name)
+        if intake is not None:
+            ledger.take(intake, columns)
+        progress = _grade(ledger, exercises, launcher, jobs or _cores(), retry)
+        write_reports(ledger)
+        _tell(ledger, folder, progress)
+    return EXIT_INCONCLUSIVE if progress.inconclusive else 130 if progress.stopping else EXIT_MET
+
+
+def _take_in(
+    submissions: Path, names: tuple[str, ...], roster: Path | None
+) -> tuple[tuple[Exercise, ...], Intake, tuple[str, ...]]:
+    """Recognise what was handed in, and say so before anything runs."""
+    from kata.catalog import Catalog
+    from kata.cohort.intake import take_in
+    from kata.cohort.roster import read_roster
+
+    catalog = Catalog()
+    everything = catalog.all()
+    chosen = tuple({exercise.id: exercise for exercise in map(catalog.find, names)}.values())
+    listed = read_roster(roster) if roster else None
+    intake = take_in(submissions, everything, listed, chosen)
+    found = Counter(handed.exercise for handed in intake.handed)
+    who = len({handed.person for handed in intake.handed})
+    echo(f"{len(intake.handed)} submissions of {who} people were recognised.", err=True)
+    for exercise, count in sorted(found.items()):
+        echo(f"  {exercise}  {count}", err=True)
+    if listed:
+        handed_in = {handed.person for handed in intake.handed}
+        _list("Handed in nothing", [p.name for p in intake.people if p.roster and p.id not in handed_in])
+        _list("Not in the roster", intake.unmatched)
+    _list("Can't be graded", [f"{each.where}: {each.problem}" for each in intake.handed if each.problem])
+    _list("To be looked at", [_words(trouble) for trouble in intake.troubles])
+    return tuple(e for e in everything if e.id in found), intake, listed.columns if listed else ()
+
+
+def _words(trouble: Trouble) -> str:
+    return f"{trouble.where}: {trouble.problem} {trouble.remedy}"
+
+
+def _list(title: str, lines: list[str] | tuple[str, ...]) -> None:
+    if not lines:
+        return
+    echo(f"{title}:", err=True)
+    for line in lines[:LISTED_MAX]:
+        echo(f"  {printable(line)}", err=True)
+    if len(lines) > LISTED_MAX:
+        echo(dim(f"  and {len(lines) - LISTED_MAX} more"), err=True)
+
+
+def _agree(ledger: Ledger, seed: int | None, sandbox: str) -> None:
+    """Raise UsageError when the run was begun with another seed or sandbox: its marks would not compare."""
+    for name, wanted in (
+        ("seed", "" if seed is None else str(seed)),
+        ("sandbox", "" if sandbox == "auto" else sandbox),
+    ):
+        begun = ledger.setting(name)
+        if begun and wanted and wanted != begun:
+            raise UsageError(
+                f"This run was begun with --{name} {begun}.", f"Leave out --{name}, or name another folder with --out."
+            )
+
+
+def _seed(ledger: Ledger, seed: int | None) -> int:
+    from secrets import randbelow
+
+    begun = ledger.setting("seed")
+    return int(begun) if begun else randbelow(1_000_000) if seed is None else seed
+
+
+def _launcher(sandbox: str, allow_unisolated: bool) -> Launcher:
+    from kata.cli.check import choose_launcher
+
+    launcher = choose_launcher(sandbox, quiet=False)  # type: ignore[arg-type]
+    if not launcher.info().for_grades and not allow_unisolated:
+        raise UsageError(
+            "Nothing here isolates submissions from the grader and from each other.",
+            "Install docker or bubblewrap (`kata doctor` says how); --allow-unisolated grades all the same.",
+        )
+    return launcher
+
+
+def _still_there(ledger: Ledger) -> list[Exercise]:
+    from kata.catalog import Catalog
+
+    return [Catalog().find(column.id) for column in ledger.exercises()]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _grade(ledger: Ledger, exercises: tuple[Exercise, ...], launcher: Launcher, jobs: int, retry: int) -> Progress:
+    from kata.cohort.coordinator import Coordinator
+    from kata.cohort.pool import Pool
+
+    ticker = Ticker(pause_seconds=PLAIN_SECONDS)
+    begun = time.monotonic()
+    pool = Pool(launcher, jobs)
+    by_id = {exercise.id: exercise for exercise in exercises}
+    tell = lambda progress: ticker(_line(progress, time.monotonic() - begun))  # noqa: E731
+    try:
+        progress = Coordinator(ledger, by_id, pool.submit, jobs, retry, tell).run()
+        pool.close(wait=True)
+        return progress
+    except BaseException:
+        pool.close(wait=False)
+        raise
+    finally:
+        ticker.clear()
+
+
+def _line(progress: Progress, seconds: float) -> str:
+    """`12 of 40 graded, 3 not all met, 1 inconclusive, 14 a minute, 2 min left`."""
+    known = progress.all - progress.left
+    rate = known / seconds if seconds else 0.0
+    left = f", {progress.left / rate / 60:.0f} min left" if rate else ""
+    parts = f"{progress.done} of {progress.all} graded, {progress.unmet} not all met"
+    if progress.inconclusive:
+        parts += f", {progress.inconclusive} inconclusive"
+    ending = "; waiting for what runs, Ctrl-C again stops now" if progress.stopping else ""
+    return f"{parts}, {60 * rate:.0f} a minute{left}{ending}"
+
+
+def _tell(ledger: Ledger, folder: Path, progress: Progress) -> None:
+    from kata.cohort.model import MarkState
+
+    marks = ledger.cohort().marks
+    states: Counter[MarkState] = Counter(mark.state for mark in marks)
+    echo(
+        style(", ".join(f"{states[state]} {state}" for state in get_args(MarkState) if states[state]) + ".", bold=True)
+    )
+    alike = sum(bool(mark.same_as) for mark in marks)
+    if alike:
+        echo(f"{alike} of them are the same files as somebody else's: the gradebook's column same_as says whose.")
+    if states["inconclusive"]:
+        notice("What is inconclusive was our fault or the machine's, and has no mark: run the same command again.")
+    if states["waiting"]:
+        echo(f"`kata grade --resume {short(folder)}` goes on.")
+    echo(f"Reports: {short(folder / 'reports')}. Marks: `kata gradebook {short(folder)}`.")

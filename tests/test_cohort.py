@@ -1,0 +1,321 @@
+"""A cohort is graded once, whole, and whatever happens; its marks are written for those who keep them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_intake import COUNTER, ROSTER, roster, write, zipped
+from toy import PARTLY, SOLVED, TOY, Course, fake_grade
+
+ROOT = Path(__file__).resolve().parent.parent
+ALL_ROWS = "select job, number, outcome from attempts order by job, number"
+
+
+@pytest.fixture
+def course(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Course:
+    made = Course(monkeypatch, tmp_path, capsys)
+    monkeypatch.setattr("kata.cohort.pool.grade", fake_grade)
+    return made
+
+
+def submissions(course: Course, **texts: str) -> None:
+    """A folder `all` with a submission of 01-toy for each person."""
+    write(course.here / "all", {f"{person}/counter.py": text.encode() for person, text in texts.items()})
+
+
+def attempts(run: Path) -> list[tuple[str, int, str | None]]:
+    with sqlite3.connect(run / "ledger.sqlite") as ledger:
+        return ledger.execute(ALL_ROWS).fetchall()
+
+
+def marks(course: Course, *arguments: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(course.kata("gradebook", "run", *arguments).out)))
+
+
+def test_from_a_folder_to_marks(course: Course) -> None:
+    submissions(course, ada=SOLVED, bob=PARTLY, cyd=SOLVED)
+    said = course.kata("grade", "all", "--out", "run")
+    assert said.status == 0, said.err
+    assert "3 submissions of 3 people were recognised." in said.err
+    assert "3 graded." in said.out
+    assert [(row["person"], row["score"], row["same_as"]) for row in marks(course)] == [
+        ("ada", "100", "cyd"), ("bob", "60", ""), ("cyd", "100", "ada"),
+    ]  # fmt: skip
+    assert len(attempts(course.here / "run")) == 2, "equal submissions are graded once"
+
+
+def test_every_sandbox_that_was_started_is_closed(course: Course) -> None:
+    submissions(course, **{f"p{n}": f"{PARTLY}# {n}\n" for n in range(5)})
+    course.kata("grade", "all", "--out", "run", "--jobs", "2")
+    ahead = [connection for connection in course.launcher.started if not connection.closed]
+    assert len(ahead) <= 5, "fake_grade closes none of those that it was given"
+    assert len(course.launcher.started) <= 7, "at most one for each submission, and one ahead for each worker"
+
+
+def test_grading_again_is_grading_once(course: Course) -> None:
+    submissions(course, ada=SOLVED)
+    course.kata("grade", "all", "--out", "run", "--seed", "5")
+    before = attempts(course.here / "run")
+    submissions(course, bob=PARTLY)
+    assert course.kata("grade", "all", "--out", "run").status == 0
+    after = attempts(course.here / "run")
+    assert set(before) < set(after)
+    assert len(after) == 2
+    assert [row["person"] for row in marks(course)] == ["ada", "bob"]
+
+
+def test_what_is_taken_back_has_no_mark(course: Course) -> None:
+    submissions(course, ada=SOLVED, bob=SOLVED)
+    course.kata("grade", "all", "--out", "run")
+    (course.here / "all/bob/counter.py").rename(course.here / "all/bob/notes.txt")
+    course.kata("grade", "all", "--out", "run")
+    assert [row["person"] for row in marks(course)] == ["ada"]
+
+
+def test_a_dry_run_says_what_it_found_and_does_nothing(course: Course) -> None:
+    submissions(course, ada=SOLVED)
+    write(course.here / "all", {"odd.txt": b"", "\x1b[31mred/x": b""})
+    said = course.kata("grade", "all", "--dry-run")
+    assert said.status == 0
+    assert "01-toy  1" in said.err
+    assert "odd.txt: It names nobody." in said.err
+    assert "\x1b[31m" not in said.err
+    assert not course.launcher.started
+    assert [path.name for path in course.here.iterdir()] == ["all"]
+
+
+def test_inconclusive_is_retried_listed_and_never_a_zero(course: Course) -> None:
+    submissions(course, ada="# ours\n", bob=SOLVED)
+    said = course.kata("grade", "all", "--out", "run", "--retry", "1")
+    assert said.status == 3
+    assert "1 graded, 1 inconclusive." in said.out
+    assert [outcome for _, _, outcome in attempts(course.here / "run")].count("inconclusive") == 2
+    (ada, _) = marks(course)
+    assert (ada["state"], ada["score"]) == ("inconclusive", "")
+    course.kata("grade", "--resume", "run", "--retry", "0")
+    assert len(attempts(course.here / "run")) == 4, "the next run tries it again"
+
+
+def test_an_earlier_verdict_stands(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    submissions(course, ada=SOLVED)
+    course.kata("grade", "all", "--out", "run")
+    with sqlite3.connect(course.here / "run/ledger.sqlite") as ledger:
+        ledger.execute(
+            "insert into attempts select job, 2, begun_at, ended_at, 'inconclusive', 0, outcomes, '', 1.0, report"
+            " from attempts"
+        )
+    assert marks(course)[0]["score"] == "100"
+
+
+def test_ctrl_c_lets_running_jobs_end_and_the_rest_waits(course: Course) -> None:
+    submissions(course, **{f"p{n}": f"{PARTLY}# {n}\n" for n in range(6)}, stop="# interrupt\n")
+    said = course.kata("grade", "all", "--out", "run", "--jobs", "1")
+    assert said.status == 130
+    assert "`kata grade --resume run` goes on." in said.out
+    left = {row["state"] for row in marks(course)}
+    assert "waiting" in left
+    (course.here / "all/stop/counter.py").write_text(SOLVED)
+    assert course.kata("grade", "all", "--out", "run").status == 0
+    assert {row["state"] for row in marks(course)} == {"graded"}
+
+
+def test_a_fault_of_ours_loses_nothing(course: Course) -> None:
+    submissions(course, ada=SOLVED, bob="# fault\n")
+    assert course.kata("grade", "all", "--out", "run", "--jobs", "1").status == 3
+    submissions(course, bob=PARTLY)
+    assert course.kata("grade", "all", "--out", "run").status == 0
+    assert [row["score"] for row in marks(course)] == ["100", "60"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["grade"], "Say what to grade"),
+        (["grade", "all"], "Say what to grade"),
+        (["grade", "all", "--out", "run", "--resume", "run"], "Say what to grade"),
+        (["grade", "--resume", "elsewhere"], "elsewhere holds no run"),
+        (["gradebook", "elsewhere"], "elsewhere holds no run"),
+        (["grade", "nowhere", "--out", "run"], "nowhere"),
+        (["grade", "all", "--out", "run", "--seed", "6"], "begun with --seed 5"),
+        (["grade", "all", "--out", "file"], "can't be used for a run"),
+        (["grade", "all", "--out", "run", "--exercise", "nope"], "There is no exercise 'nope'"),
+    ],
+)
+def test_wrong_usage(course: Course, arguments: list[str], says: str) -> None:
+    submissions(course, ada=SOLVED)
+    (course.here / "file").write_text("")
+    course.kata("grade", "all", "--out", "run", "--seed", "5")
+    said = course.kata(*arguments)
+    assert said.status == 2
+    assert says in said.err
+    assert not (course.here / "elsewhere").exists()
+
+
+def test_a_ledger_that_is_none_is_refused(course: Course) -> None:
+    submissions(course, ada=SOLVED)
+    write(course.here / "run", {"ledger.sqlite": b"not a database" * 100})
+    said = course.kata("grade", "all", "--out", "run")
+    assert (said.status, "can't be used as a ledger" in said.err) == (2, True)
+
+
+def test_a_changed_grader_is_not_mixed_in(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    submissions(course, ada=SOLVED)
+    course.kata("grade", "all", "--out", "run")
+    monkeypatch.setattr("kata.exercise.Exercise.grader_digest", lambda exercise: "other")
+    said = course.kata("grade", "all", "--out", "run")
+    assert (said.status, "has changed since this run began" in said.err) == (2, True)
+
+
+def test_without_isolation_it_must_be_asked_for(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kata.sandbox.process import ProcessLauncher
+
+    submissions(course, ada=SOLVED)
+    monkeypatch.setattr(course, "launcher", ProcessLauncher())
+    said = course.kata("grade", "all", "--out", "run", "--sandbox", "process")
+    assert (said.status, "--allow-unisolated" in said.err) == (2, True)
+
+
+# ---------------------------------------------------------------- reports
+
+
+def test_everybody_has_a_report_that_is_written_once(course: Course) -> None:
+    submissions(course, ada=PARTLY, **{"Ada B": SOLVED, "bob": "# ours\n"})
+    course.kata("grade", "all", "--out", "run", "--retry", "0")
+    folder = course.here / "run/reports/01-toy"
+    names = sorted(path.name for path in folder.iterdir())
+    assert [name[:3] for name in names] == ["_da", "_da", "ada", "ada", "bob", "bob"]
+    assert json.loads((folder / "ada.json").read_text())["score"] == 60
+    assert "A negative amount is refused" in (folder / "ada.html").read_text()
+    before = (folder / "ada.html").stat().st_mtime_ns
+    (folder / "bob.html").unlink()
+    course.kata("grade", "--resume", "run")
+    assert (folder / "ada.html").stat().st_mtime_ns == before
+    assert (folder / "bob.html").exists()
+
+
+@pytest.mark.parametrize("person", ["../x", "/etc/passwd", ".", "", "a/b", "Ada", "x" * 300, "\0", "é", "CON."])
+def test_no_id_leads_out_of_the_folder(person: str) -> None:
+    from kata.cohort.reports import file_name
+
+    name = file_name(person)
+    assert name.isascii()
+    assert 0 < len(name) <= 100
+    assert not set(name) & set("/\\\0.")
+    assert name != file_name(f"{person}x")
+
+
+# ---------------------------------------------------------------- the gradebook
+
+
+def test_an_instructor_with_canvas(course: Course, tmp_path: Path) -> None:
+    """One is missing, one late, one in two places, one sent a bomb, one is unknown."""
+    people = roster(tmp_path, ROSTER + '"=cmd(), Eve",12,S12,eve,Two,\r\n')
+    download = {
+        "kingada_LATE_7_90_counter.py": SOLVED.encode(),
+        "poebob_8_91_counter.py": PARTLY.encode(),
+        "poebob_8_92_toy.zip": zipped({"counter.py": SOLVED.encode()}),
+        "cmdeve_12_93_toy.zip": zipped({"counter.py": bytes(50 * 2**20)}),
+        "doezoe_99_94_counter.py": SOLVED.encode(),
+    }
+    write(course.here / "all", download)
+    said = course.kata("grade", "all", "--out", "run", "--roster", str(people))
+    assert said.status == 0, said.err
+    assert "Handed in nothing:\n  Roe, Cyd" in said.err
+    assert "Not in the roster:\n  99" in said.err
+    assert "cmdeve_12_93_toy.zip: 'counter.py' is larger than 1 MiB." in said.err
+    assert "8 handed in 01-toy in 2 places" in said.err
+    states = {row["person"]: (row["state"], row["score"], row["late"]) for row in marks(course)}
+    assert states == {
+        "7": ("graded", "100", "late"),
+        "8": ("graded", "100", ""),
+        "9": ("missing", "", ""),
+        "12": ("unreadable", "", ""),
+        "99": ("graded", "100", ""),
+    }
+    book = course.kata("gradebook", "run", "--format", "canvas")
+    assert "left out: 99" in book.err
+    assert list(csv.reader(io.StringIO(book.out))) == [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "01-toy (55)"],
+        ["    Points Possible", "", "", "", "", "100.00"],
+        ["King, Ada", "7", "S7", "ada@uni.example", "One", "100.00"],
+        ["Poe, Bob", "8", "S8", "bob", "One", "100.00"],
+        ["Roe, Cyd", "9", "S9", "cyd", "Two", ""],
+        ["'=cmd(), Eve", "12", "S12", "eve", "Two", ""],
+    ]
+
+
+def test_lines_of_json_have_every_requirement(course: Course) -> None:
+    submissions(course, ada=PARTLY)
+    course.kata("grade", "all", "--out", "run")
+    said = course.kata("gradebook", "run", "--format", "jsonl", "--to", "marks.jsonl")
+    assert (said.status, said.out) == (0, "")
+    (line,) = (course.here / "marks.jsonl").read_text().splitlines()
+    mark = json.loads(line)
+    assert (mark["name"], mark["score"]) == ("ada", 60)
+    assert mark["outcomes"] == {"counts": "met", "bulk": "met", "refuses": "unmet"}
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "a\r=1"])
+def test_no_cell_is_a_formula(course: Course, cell: str) -> None:
+    from kata.cohort.gradebook import _harmless
+
+    safe = _harmless(cell)
+    assert not safe.lstrip().startswith(("=", "+", "-", "@"))
+    assert safe.isprintable()
+
+
+# ---------------------------------------------------------------- deaths
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on_and_gives_the_same_marks(tmp_path: Path) -> None:
+    """SIGKILL of the whole coordinator at random moments, each followed by a run that goes on."""
+    seed = 20261
+    chance = random.Random(seed)
+    solution = (TOY / "solutions/01-toy/counter.py").read_bytes()
+    files = {f"p{n}/counter.py": (solution if n % 3 else COUNTER) + f"# {n}\n".encode() for n in range(12)}
+    write(tmp_path / "all", files)
+    clean = graded(tmp_path, "clean")
+    assert clean.wait() == 0
+    for _ in range(6):
+        process = graded(tmp_path, "killed")
+        time.sleep(chance.uniform(0.3, 4.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert graded(tmp_path, "killed").wait() == 0
+    assert gradebook(tmp_path, "killed") == gradebook(tmp_path, "clean"), f"seed {seed}"
+    judged = [job for job, _, outcome in attempts(tmp_path / "killed") if outcome in ("met", "unmet")]
+    assert sorted(judged) == sorted(set(judged)), f"each job is judged once (seed {seed})"
+    assert len(judged) == 12
+    assert {outcome for _, _, outcome in attempts(tmp_path / "killed")} <= {"met", "unmet", "lost"}
+
+
+def graded(folder: Path, run: str) -> subprocess.Popen[bytes]:
+    arguments = ["grade", "all", "--out", run, "--seed", "3", "--sandbox", "process", "--allow-unisolated"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "kata", *arguments],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def gradebook(folder: Path, run: str) -> bytes:
+    command = [sys.executable, "-m", "kata", "gradebook", run, "--format", "jsonl"]
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, check=True).stdout
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "KATA_CONTENT": str(TOY), "KATA_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
