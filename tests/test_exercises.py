@@ -23,3 +23,21 @@ def test_proves_itself_in_bubblewrap(exercise_id):
     from kata.sandbox.bubblewrap import BubblewrapLauncher
 
     prove(exercise_id, BubblewrapLauncher())
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("exercise_id", Catalog().ids())
+def test_the_reference_earns_everything_in_docker(exercise_id, lanes):
+    from kata.grade import grade
+    from kata.sandbox.choose import choose
+    from kata.submission import read_submission
+
+    exercise = Catalog().get(exercise_id)
+    [reference] = exercise.solution_folder.glob("*.py")
+    launcher = choose("docker", progress=lambda line: None, notice=lambda line: None)
+    submission = read_submission(reference, exercise.file)
+    report = grade(exercise, submission, launcher, seed=SEED, connection=launcher.start(lanes))
+    lost = [(check.id, check.failure) for each in report.requirements for check in each.checks if check.failure]
+    assert report.outcome == "met", f"seed {SEED}: {report.problem} {lost}"

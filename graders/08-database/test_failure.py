@@ -16,14 +16,14 @@ WORKLOADS = {"sales": SALES, "deliveries": DELIVERIES}
 def test_what_was_acknowledged_is_there(shop, world, day):
     """Whenever the power fails, and whatever the disk makes of it, every commit that had returned is found."""
     for crash, disks in distinct(shop(WORKLOADS[day])):
-        student = world.student()
-        for disk, words in disks:
-            found = opened(student, disk)
-            kept = [state for state in crash.right if holds(found, state)]
-            gone = found if isinstance(found, str) else missing(found, crash.right[0])
-            assert kept or gone == {}, f"what is missing after {words}; {crash.done} commits had returned"
-            older = found in crash.states and found not in crash.right
-            assert not older, f"whether fewer commits are there than had returned, {crash.done}, after {words}"
+        with world.short_lived() as student:
+            for disk, words in disks:
+                found = opened(student, disk)
+                kept = [state for state in crash.right if holds(found, state)]
+                gone = found if isinstance(found, str) else missing(found, crash.right[0])
+                assert kept or gone == {}, f"what is missing after {words}; {crash.done} commits had returned"
+                older = found in crash.states and found not in crash.right
+                assert not older, f"whether fewer commits are there than had returned, {crash.done}, after {words}"
 
 
 def missing(found, state):
@@ -36,12 +36,12 @@ def missing(found, state):
 def test_nothing_is_there_in_part(shop, world, day):
     """Whenever the power fails, what is found is the state after some number of whole commits, and nothing else."""
     for crash, disks in distinct(shop(WORKLOADS[day])):
-        student = world.student()
-        for disk, words in disks:
-            found = opened(student, disk)
-            # What lacks a whole commit at its end, or can't be opened, is for the check above.
-            whole = found in crash.states or isinstance(found, str)
-            assert whole, f"whether these are whole commits, after {words}: {shown_keys(found)}"
+        with world.short_lived() as student:
+            for disk, words in disks:
+                found = opened(student, disk)
+                # What lacks a whole commit at its end, or can't be opened, is for the check above.
+                whole = found in crash.states or isinstance(found, str)
+                assert whole, f"whether these are whole commits, after {words}: {shown_keys(found)}"
 
 
 def shown_keys(state):
@@ -66,14 +66,14 @@ def test_a_crash_while_opening(shop, world):
     """When the power fails again while the database is being opened, at any call, nothing more is lost."""
     for crash, disks in distinct(shop(DELIVERIES)[::3]):
         for disk, words in disks:
-            with disk.recording() as moments:
-                before = opened(world.student(), disk)
-            student = world.student()
+            with world.short_lived() as student, disk.recording() as moments:
+                before = opened(student, disk)
             crashed = ((moment.crashed(fate), moment.call) for moment in moments[:-1] for fate in ("lost", "torn"))
-            for found, call in once(crashed, set()):
-                again = opened(student, found)
-                where = f"after {words}, and a second one while opening, before {call!r}"
-                assert again in (before, *crash.right), f"what is found {where}"
+            with world.short_lived() as student:
+                for found, call in once(crashed, set()):
+                    again = opened(student, found)
+                    where = f"after {words}, and a second one while opening, before {call!r}"
+                    assert again in (before, *crash.right), f"what is found {where}"
 
 
 @check("recover-again")
@@ -91,16 +91,16 @@ def test_opening_again_and_again(reopened, disk, write):
 @check("recover-again", coverage=False)
 def test_a_torn_end_is_not_written_behind(shop, world):
     """What is committed after a crash is there after the next one, wherever the first had torn what was written."""
-    for crash, disks in distinct(shop(SALES)):
-        student = world.student()
-        for disk, words in disks:
-            database = named("database", student.Database(disk))
-            before = state_of(database)
-            one = begin(database)
-            put_all(one, {"after the crash": value(99, 150), "stock/bell": None})
-            one.commit()
-            now = {k: v for k, v in before.items() if k != "stock/bell"} | {"after the crash": value(99, 150)}
-            assert opened(student, disk.after_crash("lost")) == now, f"what is found with one commit after {words}"
+    for _, disks in distinct(shop(SALES)):
+        with world.short_lived() as student:
+            for disk, words in disks:
+                database = named("database", student.Database(disk))
+                before = state_of(database)
+                one = begin(database)
+                put_all(one, {"after the crash": value(99, 150), "stock/bell": None})
+                one.commit()
+                now = {k: v for k, v in before.items() if k != "stock/bell"} | {"after the crash": value(99, 150)}
+                assert opened(student, disk.after_crash("lost")) == now, f"what is found with one commit after {words}"
 
 
 # ---------------------------------------------------------------- rot

@@ -99,6 +99,8 @@ class Spawner:
         self._limits = Limits()
         self._uid_base = _usable(UID_BASE_OF_PROBES)
         self._count = 0
+        self._taken: set[int | None] = set()
+        """User ids of living processes, where each has one of its own."""
         self._spare: _Requested | None = None
         self._broken = ""
         self._owed: deque[_Requested | None] = deque()
@@ -148,7 +150,7 @@ class Spawner:
         try:
             hello, visible = self._hello(requested.channel, pid)
         except Inconclusive:
-            self.destroy(Spawned(pid, 0, requested.channel, requested.output, requested.dumps, ()))
+            self.destroy(Spawned(pid, 0, requested.channel, requested.output, requested.dumps, (), requested.uid))
             raise
         return Spawned(
             pid,
@@ -170,7 +172,7 @@ class Spawner:
             pid = self._reply_to(requested).pid
         except NoRoom:
             return
-        spawned = Spawned(pid, 0, requested.channel, requested.output, requested.dumps, ())
+        spawned = Spawned(pid, 0, requested.channel, requested.output, requested.dumps, (), requested.uid)
         self.destroy(spawned)
 
     def destroy(self, spawned: Spawned) -> None:
@@ -185,6 +187,7 @@ class Spawner:
         """Its channel closes afterwards: at that it would end by itself, and nobody would know its children."""
         waiting = _Requested(Wish(False, 0, 0, 0), spawned.channel, spawned.output, spawned.dumps, ends=True)
         self._send(orders.Destroy(spawned.pid), waiting)
+        self._taken.discard(spawned.uid)
         return waiting
 
     def close(self) -> None:
@@ -222,7 +225,9 @@ class Spawner:
             descriptors = (theirs.fileno(), output_end, dumps_end)
             confinement = self._confinement()
             order = orders.Spawn(confinement, **msgspec.structs.asdict(wish))
-            requested = _Requested(wish, channel, output, dumps, confinement.uid if self.mode == "uid" else None)
+            uid = confinement.uid if self.mode == "uid" else None
+            self._taken.add(uid)
+            requested = _Requested(wish, channel, output, dumps, uid)
             self._send(order, requested, descriptors)
             return requested
         finally:
@@ -230,10 +235,18 @@ class Spawner:
             os.close(output_end)
             os.close(dumps_end)
 
+    def _next_slot(self) -> int:
+        """One that no living process has. It is used again only after all others were: what a kill might have missed
+        is long gone."""
+        for _ in self._slots:
+            self._count += 1
+            slot = self._slots[self._count % len(self._slots)]
+            if self._uid_base + slot not in self._taken:
+                return slot
+        raise Inconclusive(f"the check has more than {len(self._slots)} student processes at a time")
+
     def _confinement(self) -> Confinement:
-        self._count += 1
-        # A directory and a uid are used again only after all others were: what a kill might have missed is long gone.
-        slot = self._slots[self._count % len(self._slots)]
+        slot = self._next_slot()
         places = {"uid": f"/work/{slot}", "namespaces": "/work", "plain": str(self._scratch / f"node-{self._count}")}
         return Confinement(
             mode=self.mode,
@@ -260,6 +273,7 @@ class Spawner:
             self._receive()
         if waiting.reply.full and not waiting.ends:
             self._disconnect(waiting)
+            self._taken.discard(waiting.uid)
             raise NoRoom(f"no student process can be started: {waiting.reply.failure}")
         if waiting.reply.failure:
             raise Inconclusive(f"a student process could not be started or ended: {waiting.reply.failure}")

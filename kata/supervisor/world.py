@@ -185,6 +185,18 @@ class World:
                 self._part_from(node)
             node.destroy()
 
+    @contextlib.contextmanager
+    def short_lived(self) -> Iterator[proxies.Module]:
+        """A fresh student process that ends with the block: for checks that need many, one after the other.
+
+        At most some thirty may live at a time, for so many user ids does a run have on each of its lanes.
+        """
+        node, _ = self.spawn()
+        yield proxies.Module(self, node)
+        if self._is_traced():
+            self._part_from(node)
+        node.destroy()
+
     def _part_from(self, node: Node) -> None:
         try:
             self._collect(node.farewell(not self.tally.statements, self._monotonic_ns(), self._wall_ns()))
