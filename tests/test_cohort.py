@@ -5,20 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from cohorts import Instructor, kill_again_and_again
 from test_intake import COUNTER, ROSTER, roster, write, zipped
 from toy import PARTLY, SOLVED, TOY, Course, fake_grade
 
-ROOT = Path(__file__).resolve().parent.parent
 ALL_ROWS = "select job, number, outcome from attempts order by job, number"
 
 
@@ -282,40 +277,20 @@ def test_no_cell_is_a_formula(course: Course, cell: str) -> None:
 def test_killed_at_any_moment_it_goes_on_and_gives_the_same_marks(tmp_path: Path) -> None:
     """SIGKILL of the whole coordinator at random moments, each followed by a run that goes on."""
     seed = 20261
-    chance = random.Random(seed)
     solution = (TOY / "solutions/01-toy/counter.py").read_bytes()
     files = {f"p{n}/counter.py": (solution if n % 3 else COUNTER) + f"# {n}\n".encode() for n in range(12)}
     write(tmp_path / "all", files)
-    clean = graded(tmp_path, "clean")
-    assert clean.wait() == 0
-    for _ in range(6):
-        process = graded(tmp_path, "killed")
-        time.sleep(chance.uniform(0.3, 4.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert graded(tmp_path, "killed").wait() == 0
-    assert gradebook(tmp_path, "killed") == gradebook(tmp_path, "clean"), f"seed {seed}"
-    judged = [job for job, _, outcome in attempts(tmp_path / "killed") if outcome in ("met", "unmet")]
-    assert sorted(judged) == sorted(set(judged)), f"each job is judged once (seed {seed})"
-    assert len(judged) == 12
-    assert {outcome for _, _, outcome in attempts(tmp_path / "killed")} <= {"met", "unmet", "lost"}
+    instructor = Instructor(tmp_path, "--sandbox", "process", "--allow-unisolated", content=TOY)
+    try:
+        kill_again_and_again(instructor, 6, 4.0, random.Random(seed))
+    except AssertionError as error:
+        pytest.fail(f"seed {seed}: {error}")
 
 
-def graded(folder: Path, run: str) -> subprocess.Popen[bytes]:
-    arguments = ["grade", "all", "--out", run, "--seed", "3", "--sandbox", "process", "--allow-unisolated"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "kata", *arguments],
-        cwd=folder,
-        env=environment(folder),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def test_two_at_once_do_not_write_one_ledger(course: Course) -> None:
+    from kata.cohort.ledger import open_ledger
 
-
-def gradebook(folder: Path, run: str) -> bytes:
-    command = [sys.executable, "-m", "kata", "gradebook", run, "--format", "jsonl"]
-    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, check=True).stdout
-
-
-def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "KATA_CONTENT": str(TOY), "KATA_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+    submissions(course, ada=SOLVED)
+    with open_ledger(course.here / "run", new=True):
+        said = course.kata("grade", "all", "--out", "run")
+    assert (said.status, "Another kata is grading into" in said.err) == (2, True)
