@@ -593,6 +593,7 @@ def test_a_fork_that_was_refused_for_want_of_room():
     channel, other = socket.socketpair()
     requested = _Requested(Wish(False, 0, 0, 0), channel, *os.pipe())
     spawner._owed = deque([requested])
+    spawner._taken = {None}
     orders.send(zygote, orders.Reply(failure="BlockingIOError", full=True))
     with pytest.raises(NoRoom, match="BlockingIOError"):
         spawner._reply_to(requested)
