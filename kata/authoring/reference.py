@@ -23,7 +23,12 @@ MODULES = (
     "kata.grading.clients",
 )
 GIVEN = (
-    ("world", "kata.supervisor.world", "World", ("student", "short_lived", "expose", "reset", "note", "fault", "after")),
+    (
+        "world",
+        "kata.supervisor.world",
+        "World",
+        ("student", "short_lived", "expose", "reset", "note", "fault", "after"),
+    ),
     ("clock", "kata.supervisor.world", "Clock", ()),
     ("student", "kata.supervisor.proxies", "Module", ()),
     ("cache.get", "kata.supervisor.proxies", "Method", ()),
