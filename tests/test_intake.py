@@ -139,6 +139,14 @@ def test_what_is_not_recognised_is_listed_and_the_rest_goes_on(tmp_path: Path) -
     assert all(trouble.problem and trouble.remedy for trouble in intake.troubles)
 
 
+def test_no_link_in_a_person_s_folder_is_followed(tmp_path: Path) -> None:
+    write(tmp_path, {"secret/counter.py": COUNTER, "all/ada/line.py": LINE, "all/bob/line.py": LINE})
+    os.symlink(tmp_path / "secret", tmp_path / "all/ada/01-toy")
+    intake = taken(tmp_path / "all")
+    assert rows(intake) == [("ada", "02-toy-queue"), ("bob", "02-toy-queue")]
+    assert [trouble.where for trouble in intake.troubles] == ["ada/01-toy"]
+
+
 def test_what_is_recognised_and_unreadable_is_its_owner_s(tmp_path: Path) -> None:
     write(tmp_path, {"01-toy-ada/other.py": COUNTER, "bob/01-toy.zip": zipped({"counter.py": bytes(2**21)})})
     problems = {each.person: each.problem for each in taken(tmp_path).handed}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from kata.cli.check import SEED_MAX
 from kata.cli.console import Ticker, dim, echo, notice, printable, short, style
 from kata.cli.options import complete_exercise, sandbox_option
 from kata.errors import EXIT_INCONCLUSIVE, EXIT_MET, UsageError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from kata.exercise import Exercise
     from kata.sandbox import Launcher
 
-SEED_MAX = 2**32 - 1
 LISTED_MAX = 20
 PLAIN_SECONDS = 5.0
 """How often progress is said where no terminal is."""

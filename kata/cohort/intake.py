@@ -18,6 +18,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from kata.cohort.archives import ONE_SUBMISSION, WHOLE_COHORT, stem, unpack
 from kata.cohort.model import Handed, Intake, Person, Trouble
 from kata.cohort.roster import Roster, folded
@@ -109,7 +111,7 @@ class _Reader:
 
     def _read_entry(self, entry: Path) -> None:
         if entry.is_symlink():
-            raise UsageError("It is a link.", "Put the file or folder itself there.")
+            raise _a_link()
         canvas = CANVAS.fullmatch(entry.name)
         if canvas and entry.is_file():
             self._read_canvas(entry, canvas)
@@ -163,6 +165,9 @@ class _Reader:
         taken = False
         for entry in _entries(folder):
             place = f"{where}/{entry.name}"
+            if entry.is_symlink():
+                self._trouble(place, _a_link())
+                continue
             if entry.is_dir() and (exercise := self._exercise_called(entry.name)):
                 self._take(who, exercise, place, entry)
             elif entry.is_file() and stem(entry.name) is not None:
@@ -238,6 +243,10 @@ class _Reader:
         return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kata-intake-"))) / "all"
 
 
+def _a_link() -> UsageError:
+    return UsageError("It is a link.", "Put the file or folder itself there.")
+
+
 def _entries(folder: Path) -> list[Path]:
     try:
         names = sorted(os.listdir(folder))
@@ -259,25 +268,13 @@ def _matched(found: _Found, roster: Roster | None) -> Intake:
         if person is None:
             key = f"?{who.names[0]}" if roster and who.names[0] in people else who.names[0]
             person = strangers.setdefault(key, Person(id=key, name=who.names[-1]))
-        handed.append(_of(each, person.id, who))
+        handed.append(msgspec.structs.replace(each, person=person.id, late=who.late, turn=who.turn))
     others = sorted(strangers.values(), key=lambda person: (folded(person.name), person.id))
     return Intake(
         people=(*people.values(), *others),
         handed=tuple(handed),
         unmatched=tuple(person.id for person in others) if roster else (),
         troubles=(*found.troubles, *_in_two_places(handed)),
-    )
-
-
-def _of(handed: Handed, person: str, who: _Who) -> Handed:
-    return Handed(
-        person=person,
-        exercise=handed.exercise,
-        where=handed.where,
-        files=handed.files,
-        late=who.late,
-        turn=who.turn,
-        problem=handed.problem,
     )
 
 

@@ -56,8 +56,6 @@ class Job:
     id: str
     exercise: str
     source: str
-    attempts: int
-    """How many were begun so far."""
 
 
 class Ledger:
@@ -146,7 +144,7 @@ class Ledger:
     def waiting(self) -> list[Job]:
         """The jobs that somebody's mark depends on and that no attempt has judged, in a fixed order."""
         rows = self._sql.execute(
-            "select id, exercise, source, (select count(*) from attempts where job = jobs.id) from jobs"
+            "select id, exercise, source from jobs"
             " where id in (select job from handed) and not exists (select 1 from attempts"
             " where job = jobs.id and outcome in ('met', 'unmet')) order by id"
         )
