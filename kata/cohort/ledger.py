@@ -12,7 +12,7 @@ import hashlib
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -297,21 +297,22 @@ def open_ledger(folder: Path, *, new: bool) -> Iterator[Ledger]:
     file = folder / FILE
     if not new and not file.exists():
         raise UsageError(f"{folder} holds no run.", "`kata grade SUBMISSIONS --out RUN` begins one.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("ab") as lock:
+    # What goes wrong later, while the ledger is in use, is no fault of its opening.
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((folder / "lock").open("ab"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            connection = _connect(file)
-            try:
-                yield Ledger(folder, connection)
-            finally:
-                connection.close()
-    except BlockingIOError:
-        raise UsageError(f"Another kata is grading into {folder}.", "Wait for it, or stop it.") from None
-    except sqlite3.DatabaseError as error:
-        raise UsageError(f"{file} can't be used as a ledger: {error}.", "Name another folder with --out.") from error
-    except OSError as error:
-        raise UsageError(f"{folder} can't be used for a run: {error.strerror}.", "Name another with --out.") from error
+            connection = stack.enter_context(closing(_connect(file)))
+        except BlockingIOError:
+            raise UsageError(f"Another kata is grading into {folder}.", "Wait for it, or stop it.") from None
+        except sqlite3.DatabaseError as error:
+            raise UsageError(f"{file} can't be used as a ledger: {error}.", "Name another with --out.") from error
+        except OSError as error:
+            raise UsageError(
+                f"{folder} can't be used for a run: {error.strerror}.", "Name another with --out."
+            ) from error
+        yield Ledger(folder, connection)
 
 
 def _connect(file: Path) -> sqlite3.Connection:
