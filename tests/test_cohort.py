@@ -6,13 +6,20 @@ import csv
 import io
 import json
 import random
+import re
+import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cohorts import Instructor, kill_again_and_again
 from test_intake import COUNTER, ROSTER, roster, write, zipped
 from toy import PARTLY, SOLVED, TOY, Course, fake_grade
+
+from kata.exercise import Exercise
+from kata.report.model import Report
+from kata.submission import Submission
 
 ALL_ROWS = "select job, number, outcome from attempts order by job, number"
 
@@ -139,6 +146,10 @@ def test_a_fault_of_ours_loses_nothing(course: Course) -> None:
         (["grade"], "Say what to grade"),
         (["grade", "all"], "Say what to grade"),
         (["grade", "all", "--out", "run", "--resume", "run"], "Say what to grade"),
+        (["grade", "--resume", "run", "--regrade", "run"], "Say what to grade"),
+        (["grade", "--regrade", "run"], "Say what to grade"),
+        (["grade", "--regrade", "elsewhere", "--out", "run2"], "elsewhere holds no run"),
+        (["diff", "run", "elsewhere"], "elsewhere holds no run"),
         (["grade", "--resume", "elsewhere"], "elsewhere holds no run"),
         (["gradebook", "elsewhere"], "elsewhere holds no run"),
         (["grade", "nowhere", "--out", "run"], "nowhere"),
@@ -179,6 +190,60 @@ def test_without_isolation_it_must_be_asked_for(course: Course, monkeypatch: pyt
     monkeypatch.setattr(course, "launcher", ProcessLauncher())
     said = course.kata("grade", "all", "--out", "run", "--sandbox", "process")
     assert (said.status, "--allow-unisolated" in said.err) == (2, True)
+
+
+# ---------------------------------------------------------------- grading again
+
+
+def stricter(exercise: Exercise, submission: Submission, *arguments: Any, **options: Any) -> Report:
+    """A grader by which nobody meets `bulk`."""
+    files = {name: content.replace(b"bulk", b"") for name, content in submission.files.items()}
+    return fake_grade(exercise, Submission(submission.name, files), *arguments, **options)
+
+
+def test_graded_again_by_another_grader_and_what_differs(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    submissions(course, ada=SOLVED, bob="# met: counts\n")
+    write(course.here / "all", {"cyd.zip": b"no zip", "odd.txt": b""})
+    course.kata("grade", "all", "--out", "run", "--seed", "5")
+    shutil.rmtree(course.here / "all")
+    monkeypatch.setattr("kata.cohort.pool.grade", stricter)
+    monkeypatch.setattr("kata.exercise.Exercise.grader_digest", lambda exercise: "other")
+    said = course.kata("grade", "--regrade", "run", "--out", "run2")
+    assert said.status == 0, said.err
+    assert "2 submissions of 2 people were recognised." in said.err
+    assert "odd.txt" in said.err, "what was to be looked at still is"
+    differing = course.kata("diff", "run", "run2")
+    assert differing.status == 1
+    heading, *rest = differing.out.splitlines()
+    assert re.fullmatch(r"01-toy  grader [0-9a-f]{12} before, other after", heading)
+    assert rest == ["  ada  100 → 80: bulk met → unmet (20)", "1 of 2 marks differ."]
+    assert json.loads(course.kata("diff", "run", "run2", "--format", "json").out)["compared"] == 2
+    same = course.kata("diff", "run", "run")
+    assert (same.status, same.out) == (0, "0 of 2 marks differ.\n")
+
+
+def test_who_is_in_one_run_alone_differs(course: Course) -> None:
+    submissions(course, ada=SOLVED, bob="# ours\n")
+    course.kata("grade", "all", "--out", "run", "--retry", "0")
+    (course.here / "all/bob/counter.py").write_text(PARTLY)
+    submissions(course, **{"cyd\x1b[1m\n": SOLVED})
+    course.kata("grade", "all", "--out", "run2")
+    assert course.kata("diff", "run", "run2").out.splitlines() == [
+        "01-toy  the same grader",
+        "  bob  inconclusive → 60",
+        "  cyd\\x1b[1m\\n  missing → 100",
+        "2 of 3 marks differ.",
+    ]
+
+
+def test_only_some_exercises_are_graded_again(course: Course) -> None:
+    write(course.here / "all", {"ada/counter.py": SOLVED.encode(), "ada/line.py": b"# met:\n"})
+    course.kata("grade", "all", "--out", "run")
+    course.kata("grade", "--regrade", "run", "--out", "run2", "--exercise", "02", "--seed", "7")
+    assert "01-toy  only in the first run" in course.kata("diff", "run", "run2").out
+    with sqlite3.connect(course.here / "run2/ledger.sqlite") as ledger:
+        assert ledger.execute("select value from meta where key = 'seed'").fetchone() == ("7",)
+        assert ledger.execute("select exercise from jobs").fetchall() == [("02-toy-queue",)]
 
 
 # ---------------------------------------------------------------- reports

@@ -6,19 +6,20 @@ import os
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import click
+from msgspec import structs
 
 from kata.cli.check import SEED_MAX
-from kata.cli.console import Ticker, dim, echo, notice, printable, short, style
+from kata.cli.console import Ticker, dim, echo, notice, short, style
 from kata.cli.options import complete_exercise, sandbox_option
 from kata.errors import EXIT_INCONCLUSIVE, EXIT_MET, UsageError
 
 if TYPE_CHECKING:
     from kata.cohort.coordinator import Progress
     from kata.cohort.ledger import Ledger
-    from kata.cohort.model import Intake, Trouble
+    from kata.cohort.model import Cohort, Intake, Trouble
     from kata.exercise import Exercise
     from kata.sandbox import Launcher
 
@@ -31,6 +32,7 @@ PLAIN_SECONDS = 5.0
 @click.argument("submissions", required=False, type=click.Path(path_type=Path, exists=True))
 @click.option("--out", "run", type=click.Path(path_type=Path), help="The run's folder; made, or gone on with.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run, without looking for submissions.")
+@click.option("--regrade", type=click.Path(path_type=Path), help="Grade what this run has once more, into another.")
 @click.option(
     "--exercise",
     "names",
@@ -56,6 +58,7 @@ def command(
     submissions: Path | None,
     run: Path | None,
     resume: Path | None,
+    regrade: Path | None,
     names: tuple[str, ...],
     roster: Path | None,
     jobs: int | None,
@@ -75,56 +78,93 @@ def command(
     Exit status:  0 everything that could be read is graded, 2 wrong usage,
                   3 something stayed inconclusive, 130 stopped
     """
+    from kata.cohort import standings
     from kata.cohort.ledger import open_ledger
     from kata.cohort.reports import write_reports
 
     folder = resume or run
-    if (submissions is None) == (resume is None) or (folder is None and not dry_run):
+    if [submissions, resume, regrade].count(None) != 2 or (folder is None and not dry_run):
         raise UsageError(
             "Say what to grade, and where to.",
-            "`kata grade SUBMISSIONS --out RUN` begins a run or goes on with it; `kata grade --resume RUN` goes on.",
+            "`kata grade SUBMISSIONS --out RUN` begins a run or goes on with it; `kata grade --resume RUN` goes on; "
+            "`kata grade --regrade RUN --out RUN2` grades the same submissions again.",
         )
-    exercises, intake, columns = _take_in(submissions, names, roster) if submissions else ((), None, ())
+    taken: _Taken | None
+    if regrade:
+        taken, seed = _take_over(regrade, names, seed)
+    else:
+        taken = _take_in(submissions, names, roster) if submissions else None
     if dry_run or folder is None:
         return EXIT_MET
     with open_ledger(folder, new=resume is None) as ledger:
         _agree(ledger, seed, sandbox)
         launcher = _launcher(ledger.setting("sandbox") or sandbox, allow_unisolated)
-        exercises = exercises or tuple(_still_there(ledger))
-        ledger.begin(exercises, seed=_seed(ledger, seed), sandbox=launcher.name)
-        if intake is not None:
-            ledger.take(intake, columns)
+        exercises = taken.exercises if taken else _still_there(ledger)
+        ledger.begin(exercises, seed=_seed(ledger, seed), sandbox=launcher.info())
+        if taken:
+            ledger.take(taken.intake, taken.roster_columns)
         progress = _grade(ledger, exercises, launcher, jobs or _cores(), retry)
-        write_reports(ledger)
-        _tell(ledger, folder, progress)
+        cohort = standings.cohort(ledger)
+        write_reports(ledger, cohort)
+        _tell(cohort, folder)
     return EXIT_INCONCLUSIVE if progress.inconclusive else 130 if progress.stopping else EXIT_MET
 
 
-def _take_in(
-    submissions: Path, names: tuple[str, ...], roster: Path | None
-) -> tuple[tuple[Exercise, ...], Intake, tuple[str, ...]]:
+class _Taken(NamedTuple):
+    exercises: tuple[Exercise, ...]
+    intake: Intake
+    roster_columns: tuple[str, ...]
+
+
+def _take_in(submissions: Path, names: tuple[str, ...], roster: Path | None) -> _Taken:
     """Recognise what was handed in, and say so before anything runs."""
     from kata.catalog import Catalog
     from kata.cohort.intake import take_in
     from kata.cohort.roster import read_roster
 
-    catalog = Catalog()
-    everything = catalog.all()
-    chosen = tuple({exercise.id: exercise for exercise in map(catalog.find, names)}.values())
     listed = read_roster(roster) if roster else None
-    intake = take_in(submissions, everything, listed, chosen)
+    intake = take_in(submissions, Catalog().all(), listed, _chosen(names))
+    _tell_intake(intake)
+    return _Taken(_exercises_of(intake), intake, listed.columns if listed else ())
+
+
+def _take_over(regrade: Path, names: tuple[str, ...], seed: int | None) -> tuple[_Taken, int]:
+    """What another run has taken in; and its seed unless another is asked for, so that only the grader differs."""
+    from kata.cohort.ledger import open_ledger
+
+    chosen = {exercise.id for exercise in _chosen(names)}
+    with open_ledger(regrade, new=False) as old:
+        intake, columns = old.intake(), old.roster_columns()
+        seed = int(old.setting("seed")) if seed is None else seed
+    if chosen:
+        intake = structs.replace(intake, handed=tuple(each for each in intake.handed if each.exercise in chosen))
+    _tell_intake(intake)
+    return _Taken(_exercises_of(intake), intake, columns), seed
+
+
+def _chosen(names: tuple[str, ...]) -> list[Exercise]:
+    from kata.catalog import Catalog
+
+    return list({exercise.id: exercise for exercise in map(Catalog().find, names)}.values())
+
+
+def _exercises_of(intake: Intake) -> tuple[Exercise, ...]:
+    """Raises UsageError for one that is no longer there."""
+    from kata.catalog import Catalog
+
+    return tuple(Catalog().find(each) for each in sorted({handed.exercise for handed in intake.handed}))
+
+
+def _tell_intake(intake: Intake) -> None:
     found = Counter(handed.exercise for handed in intake.handed)
-    who = len({handed.person for handed in intake.handed})
-    echo(f"{len(intake.handed)} submissions of {who} people were recognised.", err=True)
+    handed_in = {handed.person for handed in intake.handed}
+    echo(f"{len(intake.handed)} submissions of {len(handed_in)} people were recognised.", err=True)
     for exercise, count in sorted(found.items()):
         echo(f"  {exercise}  {count}", err=True)
-    if listed:
-        handed_in = {handed.person for handed in intake.handed}
-        _list("Handed in nothing", [p.name for p in intake.people if p.roster and p.id not in handed_in])
-        _list("Not in the roster", intake.unmatched)
+    _list("Handed in nothing", [p.name for p in intake.people if p.roster and p.id not in handed_in])
+    _list("Not in the roster", intake.unmatched)
     _list("Can't be graded", [f"{each.where}: {each.problem}" for each in intake.handed if each.problem])
     _list("To be looked at", [_words(trouble) for trouble in intake.troubles])
-    return tuple(e for e in everything if e.id in found), intake, listed.columns if listed else ()
 
 
 def _words(trouble: Trouble) -> str:
@@ -132,11 +172,13 @@ def _words(trouble: Trouble) -> str:
 
 
 def _list(title: str, lines: list[str] | tuple[str, ...]) -> None:
+    from kata.report.text import line as on_one_line
+
     if not lines:
         return
     echo(f"{title}:", err=True)
     for line in lines[:LISTED_MAX]:
-        echo(f"  {printable(line)}", err=True)
+        echo(f"  {on_one_line(line)}", err=True)
     if len(lines) > LISTED_MAX:
         echo(dim(f"  and {len(lines) - LISTED_MAX} more"), err=True)
 
@@ -173,10 +215,10 @@ def _launcher(sandbox: str, allow_unisolated: bool) -> Launcher:
     return launcher
 
 
-def _still_there(ledger: Ledger) -> list[Exercise]:
+def _still_there(ledger: Ledger) -> tuple[Exercise, ...]:
     from kata.catalog import Catalog
 
-    return [Catalog().find(column.id) for column in ledger.exercises()]
+    return tuple(Catalog().find(column.id) for column in ledger.exercises())
 
 
 def _cores() -> int:
@@ -215,10 +257,10 @@ def _line(progress: Progress, seconds: float) -> str:
     return f"{parts}, {60 * rate:.0f} a minute{left}{ending}"
 
 
-def _tell(ledger: Ledger, folder: Path, progress: Progress) -> None:
+def _tell(cohort: Cohort, folder: Path) -> None:
     from kata.cohort.model import MarkState
 
-    marks = ledger.cohort().marks
+    marks = cohort.marks
     states: Counter[MarkState] = Counter(mark.state for mark in marks)
     echo(
         style(", ".join(f"{states[state]} {state}" for state in get_args(MarkState) if states[state]) + ".", bold=True)

@@ -27,12 +27,12 @@ def command(run: Path, name: str, file: Path | None) -> None:
 
     RUN is the folder that `kata grade` made. What was not graded, by whosever fault, has no mark: its cell stays empty.
     """
-    from kata.cohort import gradebook
+    from kata.cohort import gradebook, standings
     from kata.cohort.ledger import open_ledger
     from kata.workspace import write_atomically
 
     with open_ledger(run, new=False) as ledger:
-        cohort = ledger.cohort()
+        cohort = standings.cohort(ledger)
     text = gradebook.FORMATS[name](cohort)
     if name == "canvas" and cohort.roster_columns:
         strangers = [person.id for person in cohort.people if not person.roster]

@@ -11,29 +11,31 @@ import fcntl
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from kata import __version__
-from kata.cohort.model import Cohort, ExerciseColumn, Handed, Intake, Mark, MarkState, Person, Trouble
+from kata.cohort.model import ExerciseColumn, Handed, Intake, Person, Trouble
 from kata.errors import KataError, UsageError
-from kata.exercise import Exercise
-from kata.report.model import Report
+from kata.exercise import Exercise, Requirement
+from kata.report.model import Report, SandboxInfo
 from kata.submission import Submission
 from kata.workspace import now
 
 FILE = "ledger.sqlite"
 FORMAT = "1"
+_MESSAGE_CHARS = 300
+"""What is kept apart of a failure's message; the report has all of it."""
 
 _SCHEMA = """
 create table meta (key text primary key, value text not null) strict;
-create table exercises (id text primary key, place integer not null, title text not null, digest text not null,
-    grader_digest text not null, points integer not null) strict;
+create table exercises (id text primary key, title text not null, digest text not null, grader_digest text not null,
+    requirements blob not null) strict;
 create table people (id text primary key, place integer not null, name text not null, roster blob not null) strict;
 create table troubles (place integer primary key, told blob not null) strict;
 create table sources (digest text primary key, files blob not null) strict;
@@ -45,7 +47,14 @@ create table handed (person text not null references people, exercise text not n
 create table attempts (job text not null references jobs, number integer not null, begun_at text not null,
     ended_at text, outcome text, score integer, outcomes blob, note text, seconds real, report blob,
     primary key (job, number)) strict;
+create table losses (job text not null references jobs, requirement text not null, check_text text not null,
+    message text not null, primary key (job, requirement)) strict;
+create table written (person text not null, exercise text not null, job text not null, number integer not null,
+    primary key (person, exercise)) strict;
 create index handed_jobs on handed (job);
+create view counting as select * from attempts where number = (select number from attempts others
+    where others.job = attempts.job and outcome is not 'lost' order by outcome in ('met', 'unmet') desc, number desc
+    limit 1);
 """
 
 
@@ -56,6 +65,24 @@ class Job:
     id: str
     exercise: str
     source: str
+
+
+class HandedRow(NamedTuple):
+    """One thing that somebody handed in, and how the attempt that counts judged it."""
+
+    person: str
+    exercise: str
+    found_at: str
+    late: int
+    turn: int
+    problem: str
+    job: str
+    """Empty for what can't be graded."""
+    outcome: str | None
+    """None while nothing has judged it."""
+    score: int | None
+    note: str
+    outcomes: dict[str, str]
 
 
 class Ledger:
@@ -72,13 +99,20 @@ class Ledger:
         row = self._sql.execute("select value from meta where key = ?", (key,)).fetchone()
         return row[0] if row else ""
 
-    def begin(self, exercises: Sequence[Exercise], *, seed: int, sandbox: str) -> None:
+    def begin(self, exercises: Sequence[Exercise], *, seed: int, sandbox: SandboxInfo) -> None:
         """Write down what this run grades, and how; unless that was done before, then it must be the same.
 
         Raises UsageError when exercises, graders or seed are others than those that the run began with.
         """
         if not self.setting("format"):
-            settings = {"format": FORMAT, "kata": __version__, "seed": str(seed), "sandbox": sandbox, "begun": now()}
+            settings = {
+                "format": FORMAT,
+                "kata": __version__,
+                "seed": str(seed),
+                "sandbox": sandbox.name,
+                "for_grades": "yes" if sandbox.for_grades else "",
+                "begun": now(),
+            }
             with self._writing():
                 self._sql.executemany("insert into meta values (?, ?)", settings.items())
         known = {column.id: column for column in self.exercises()}
@@ -90,18 +124,26 @@ class Ledger:
                     "Name another folder with --out, so that all are graded alike.",
                 )
         new = [
-            (e.id, e.title, e.digest(), e.grader_digest(), sum(r.points for r in e.requirements))
+            (e.id, e.title, e.digest(), e.grader_digest(), _pack(e.requirements))
             for e in exercises
             if e.id not in known
         ]
         with self._writing():
-            self._sql.executemany("insert into exercises select ?, (select count(*) from exercises), ?, ?, ?, ?", new)
+            self._sql.executemany("insert into exercises values (?, ?, ?, ?, ?)", new)
 
     def exercises(self) -> tuple[ExerciseColumn, ...]:
         """What the run grades, in the order of their numbers."""
-        rows = self._sql.execute("select id, title, digest, grader_digest, points from exercises order by id")
-        names = ("id", "title", "digest", "grader_digest", "points")
-        return tuple(ExerciseColumn(**dict(zip(names, row, strict=True))) for row in rows)
+        rows = self._sql.execute("select id, title, digest, grader_digest, requirements from exercises order by id")
+        return tuple(
+            ExerciseColumn(
+                id=id_,
+                title=title,
+                digest=digest,
+                grader_digest=grader_digest,
+                requirements=_unpack(requirements, tuple[Requirement, ...]),
+            )
+            for id_, title, digest, grader_digest, requirements in rows
+        )
 
     # ------------------------------------------------------------ what comes in
 
@@ -134,10 +176,36 @@ class Ledger:
         self._sql.execute("insert or ignore into jobs values (?, ?, ?)", (job, exercise.id, source))
         return job
 
-    def troubles(self) -> list[Trouble]:
+    def troubles(self) -> tuple[Trouble, ...]:
         """What the instructor should look at."""
         rows = self._sql.execute("select told from troubles order by place")
-        return [_unpack(told, Trouble) for (told,) in rows]
+        return tuple(_unpack(told, Trouble) for (told,) in rows)
+
+    def roster_columns(self) -> tuple[str, ...]:
+        """The columns of the roster, in its order; empty without one."""
+        return msgspec.json.decode(self.setting("roster") or "[]", type=tuple[str, ...])
+
+    def intake(self) -> Intake:
+        """What was taken in, to be taken into another run."""
+        rows = self._sql.execute(
+            "select h.person, h.exercise, found_at, late, turn, problem, files from handed h"
+            " left join jobs on jobs.id = job left join sources on digest = source order by h.rowid"
+        )
+        handed = tuple(
+            Handed(
+                person=person,
+                exercise=exercise,
+                where=where,
+                files=_unpack(files, dict[str, bytes]) if files else {},
+                late=bool(late),
+                turn=turn,
+                problem=problem,
+            )
+            for person, exercise, where, late, turn, problem, files in rows
+        )
+        people = self.people()
+        strangers = tuple(person.id for person in people if not person.roster) if self.roster_columns() else ()
+        return Intake(people=people, handed=handed, unmatched=strangers, troubles=self.troubles())
 
     # ------------------------------------------------------------ grading
 
@@ -166,6 +234,7 @@ class Ledger:
         """Write down how an attempt ended; it is on the disk when this returns."""
         outcome = report.outcome if report.outcome in ("met", "inconclusive") else "unmet"
         outcomes = {requirement.id: requirement.outcome for requirement in report.requirements}
+        losses = [(job.id, *loss) for loss in _losses(report)] if outcome == "unmet" else []
         with self._writing():
             self._sql.execute(
                 "update attempts set ended_at = ?, outcome = ?, score = ?, outcomes = ?, note = ?, seconds = ?,"
@@ -173,6 +242,7 @@ class Ledger:
                 (now(), outcome, report.score, _pack(outcomes), report.problem.message if report.problem else "",
                  report.phases.total_seconds, _pack(report), job.id, number),
             )  # fmt: skip
+            self._sql.executemany("insert or replace into losses values (?, ?, ?, ?)", losses)
 
     def lost(self) -> int:
         """Mark the attempts that never ended, by whatever death, as lost; how many there were."""
@@ -192,60 +262,43 @@ class Ledger:
 
     # ------------------------------------------------------------ what comes out
 
-    def cohort(self) -> Cohort:
-        """Where everybody stands."""
-        people = tuple(
-            Person(id=id_, name=name, roster=_unpack(roster, dict[str, str]))
-            for id_, name, roster in self._sql.execute("select id, name, roster from people order by place")
-        )
-        exercises = self.exercises()
-        handed = self._handed()
-        marks = (
-            _mark(person.id, exercise.id, handed.get((person.id, exercise.id), []))
-            for person in people
-            for exercise in exercises
-        )
-        return Cohort(
-            exercises=exercises,
-            people=people,
-            marks=tuple(marks),
-            roster_columns=msgspec.json.decode(self.setting("roster") or "[]", type=tuple[str, ...]),
-            sandbox=self.setting("sandbox"),
-            seed=int(self.setting("seed")),
-        )
+    def people(self) -> tuple[Person, ...]:
+        """Everybody, in the order of the intake."""
+        rows = self._sql.execute("select id, name, roster from people order by place")
+        return tuple(Person(id=id_, name=name, roster=_unpack(roster, dict[str, str])) for id_, name, roster in rows)
 
-    def _handed(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
-        """For each person and exercise what counts: of the highest turn, each with its best attempt."""
+    def handed(self) -> Iterator[HandedRow]:
+        """Of everything that was handed in how its job stands: by person and exercise, the latest turn first."""
         rows = self._sql.execute(
-            "select h.person, h.exercise, h.late, h.turn, h.problem, h.job, a.outcome, a.score, a.outcomes, a.note"
-            " from handed h left join attempts a on a.job = h.job and a.number = (select number from attempts"
-            " where job = h.job and outcome is not 'lost' order by outcome in ('met', 'unmet') desc, number desc"
-            " limit 1) order by h.person, h.exercise, h.turn desc, h.found_at"
+            "select person, exercise, found_at, late, turn, problem, coalesce(handed.job, ''), outcome, score,"
+            " coalesce(note, ''), outcomes from handed left join counting on counting.job = handed.job"
+            " order by person, exercise, turn desc, found_at"
         )
-        names = ("person", "exercise", "late", "turn", "problem", "job", "outcome", "score", "outcomes", "note")
-        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        sharing: dict[str, list[str]] = {}
         for row in rows:
-            each = dict(zip(names, row, strict=True))
-            counting = found.setdefault((each["person"], each["exercise"]), [])
-            if each["job"]:
-                sharing.setdefault(each["job"], []).append(each["person"])
-            if not counting or counting[0]["turn"] == each["turn"]:
-                counting.append(each)
-        for counting in found.values():
-            for each in counting:
-                each["same_as"] = tuple(p for p in sorted(set(sharing.get(each["job"], ()))) if p != each["person"])
-        return found
+            yield HandedRow._make((*row[:-1], _unpack(row[-1], dict[str, str]) if row[-1] else {}))
 
-    def report_of(self, person: str, exercise: str) -> Report | None:
-        """The report that a person's mark comes from; None when there is none."""
-        row = self._sql.execute(
-            "select report from attempts a join handed h on h.job = a.job where person = ? and exercise = ?"
-            " and turn = (select max(turn) from handed where person = h.person and exercise = h.exercise)"
-            " and report is not null order by outcome in ('met', 'unmet') desc, score desc, number desc limit 1",
-            (person, exercise),
-        ).fetchone()
+    def losses(self) -> Iterator[tuple[str, str, str, str]]:
+        """Job and requirement of all that was lost, with the check that failed and what it said."""
+        return iter(self._sql.execute("select job, requirement, check_text, message from losses order by job"))
+
+    def counting(self) -> dict[str, int]:
+        """For each job that has a report the number of the attempt that counts."""
+        return dict(self._sql.execute("select job, number from counting where report is not null"))
+
+    def report(self, job: str) -> Report | None:
+        """The report of the attempt that counts; None when there is none."""
+        row = self._sql.execute("select report from counting where job = ? and report is not null", (job,)).fetchone()
         return _unpack(row[0], Report) if row else None
+
+    def written(self) -> dict[tuple[str, str], tuple[str, int]]:
+        """By person and exercise of which attempt a report was written into the run's folder."""
+        rows = self._sql.execute("select person, exercise, job, number from written")
+        return {(person, exercise): (job, number) for person, exercise, job, number in rows}
+
+    def wrote(self, reports: Iterable[tuple[str, str, str, int]]) -> None:
+        """Write down that reports were written: person, exercise, job and attempt of each."""
+        with self._writing():
+            self._sql.executemany("insert or replace into written values (?, ?, ?, ?)", reports)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -259,33 +312,16 @@ class Ledger:
             ) from error
 
 
-def _mark(person: str, exercise: str, counting: list[dict[str, Any]]) -> Mark:
-    if not counting:
-        return Mark(person=person, exercise=exercise, state="missing")
-    best = max(counting, key=lambda each: (_STATES.index(_state(each)), each["score"] or 0))
-    state = _state(best)
-    graded = state == "graded"
-    return Mark(
-        person=person,
-        exercise=exercise,
-        state=state,
-        score=best["score"] if graded else None,
-        outcomes=_unpack(best["outcomes"], dict[str, str]) if graded else {},
-        late=bool(best["late"]),
-        note=best["problem"] or best["note"] or "",
-        same_as=best["same_as"],
-    )
-
-
-_STATES: tuple[MarkState, ...] = ("missing", "unreadable", "waiting", "inconclusive", "graded")
-
-
-def _state(handed: dict[str, Any]) -> MarkState:
-    if handed["problem"]:
-        return "unreadable"
-    if handed["outcome"] is None:
-        return "waiting"
-    return "inconclusive" if handed["outcome"] == "inconclusive" else "graded"
+def _losses(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Of each requirement that was judged and lost: which check failed first, and what it said."""
+    for requirement in report.requirements:
+        if requirement.outcome != "unmet":
+            continue
+        failed = next((check for check in requirement.checks if check.failure), None)
+        if failed and failed.failure:
+            yield requirement.id, failed.text, failed.failure.message[:_MESSAGE_CHARS]
+        elif report.problem:
+            yield requirement.id, "", report.problem.message[:_MESSAGE_CHARS]
 
 
 @contextmanager

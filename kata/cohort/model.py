@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from kata.exercise import Requirement
+
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who handed something in, or of whom the roster knows."""
@@ -82,7 +84,9 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     """Why it is unreadable or inconclusive."""
     same_as: tuple[str, ...] = ()
-    """Ids of other people who handed in exactly the same files."""
+    """Ids of other people who handed in exactly the same files, not as a group of which they are one."""
+    job: str = ""
+    """The ledger's job that it comes from: who shares it was graded once, with them."""
 
 
 class ExerciseColumn(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +96,21 @@ class ExerciseColumn(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     digest: str
     grader_digest: str
-    points: int
+    requirements: tuple[Requirement, ...]
+
+    @property
+    def points(self) -> int:
+        return sum(requirement.points for requirement in self.requirements)
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """A way in which several people lose one requirement."""
+
+    check: str
+    """The sentence of the check that failed; empty when the run as a whole could not be graded."""
+    message: str
+    """What it said of one of them. Of the others it said the same, but for numbers and values."""
+    people: int
 
 
 class Cohort(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,4 +123,5 @@ class Cohort(msgspec.Struct, frozen=True, kw_only=True):
     roster_columns: tuple[str, ...] = ()
     """The columns of the roster, in its order; empty without one."""
     sandbox: str
+    for_grades: bool
     seed: int

@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from kata.cohort.ledger import Ledger
+from kata.cohort.model import Cohort, Mark
 from kata.errors import KataError
 from kata.report.faces import FACES
 from kata.workspace import write_atomically
 
 FOLDER = "reports"
 _NAME_CHARS_MAX = 80
+_AT_A_TIME = 100
+"""Reports that are written down as written together: after a death so many are written once more."""
 
 
-def write_reports(ledger: Ledger) -> int:
+def write_reports(ledger: Ledger, cohort: Cohort) -> int:
     """Write the reports that are missing in the run's folder, or are others by now; how many were written.
 
     Raises KataError when they can't be written.
     """
-    written = 0
-    for mark in ledger.cohort().marks:
-        report = ledger.report_of(mark.person, mark.exercise)
-        if report is None:
-            continue
-        page = ledger.folder / FOLDER / mark.exercise / f"{file_name(mark.person)}.html"
-        data = page.with_suffix(".json")
-        content = FACES["json"](report)
-        if page.exists() and _is(data, content):
-            continue
-        try:
-            write_atomically(page, FACES["html"](report))
-            write_atomically(data, content)
-        except OSError as error:
-            raise KataError(
-                f"The reports can't be written into {page.parent}: {error.strerror}.",
-                f"All marks are kept; make room, and go on with `kata grade --resume {ledger.folder}`.",
-            ) from error
-        written += 1
-    return written
+    counting, written = ledger.counting(), ledger.written()
+    folders = {exercise.id: ledger.folder / FOLDER / exercise.id for exercise in cohort.exercises}
+    present = {exercise: _names(folder) for exercise, folder in folders.items()}
+    todo = [
+        mark
+        for mark in cohort.marks
+        if mark.job in counting
+        and not (
+            written.get((mark.person, mark.exercise)) == (mark.job, counting[mark.job])
+            and {f"{file_name(mark.person)}.{face}" for face in ("html", "json")} <= present[mark.exercise]
+        )
+    ]
+    for start in range(0, len(todo), _AT_A_TIME):
+        part = todo[start : start + _AT_A_TIME]
+        for mark in part:
+            _write(ledger, mark, folders[mark.exercise])
+        ledger.wrote((mark.person, mark.exercise, mark.job, counting[mark.job]) for mark in part)
+    return len(todo)
+
+
+def _write(ledger: Ledger, mark: Mark, folder: Path) -> None:
+    report = ledger.report(mark.job)
+    assert report is not None
+    try:
+        for face in ("html", "json"):
+            write_atomically(folder / f"{file_name(mark.person)}.{face}", FACES[face](report))
+    except OSError as error:
+        raise KataError(
+            f"The reports can't be written into {folder}: {error.strerror}.",
+            f"All marks are kept; make room, and go on with `kata grade --resume {ledger.folder}`.",
+        ) from error
 
 
 def file_name(person: str) -> str:
@@ -48,8 +64,7 @@ def file_name(person: str) -> str:
     return plain if plain == person != "" else f"{plain}-{hashlib.sha256(person.encode()).hexdigest()[:8]}"
 
 
-def _is(path: Path, content: bytes) -> bool:
-    try:
-        return path.read_bytes() == content
-    except OSError:
-        return False
+def _names(folder: Path) -> set[str]:
+    with suppress(OSError):
+        return set(os.listdir(folder))
+    return set()

@@ -1,0 +1,91 @@
+"""Where everybody stands, read from the ledger alone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from kata.cohort.ledger import HandedRow, Ledger
+from kata.cohort.model import Cause, Cohort, Mark, MarkState
+
+_VARYING = re.compile(r"b?'[^']*'|b?\"[^\"]*\"|`[^`]*`|\d[\d.,_]*")
+"""What differs between two messages that say the same: values and numbers."""
+_STATES: tuple[MarkState, ...] = ("missing", "unreadable", "waiting", "inconclusive", "graded")
+
+
+def cohort(ledger: Ledger) -> Cohort:
+    """Everybody's marks. Of what one person handed in the latest turn counts; of several of that turn the best."""
+    found: defaultdict[tuple[str, str], list[HandedRow]] = defaultdict(list)
+    sharing: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    for row in ledger.handed():
+        counting = found[row.person, row.exercise]
+        if not counting or counting[0].turn == row.turn:
+            counting.append(row)
+        if row.job:
+            sharing[row.job].add((row.person, row.found_at))
+    people, exercises = ledger.people(), ledger.exercises()
+    marks = (
+        _mark(person.id, exercise.id, found.get((person.id, exercise.id), ()), sharing)
+        for person in people
+        for exercise in exercises
+    )
+    return Cohort(
+        exercises=exercises,
+        people=people,
+        marks=tuple(marks),
+        roster_columns=ledger.roster_columns(),
+        sandbox=ledger.setting("sandbox"),
+        for_grades=bool(ledger.setting("for_grades")),
+        seed=int(ledger.setting("seed")),
+    )
+
+
+def _mark(person: str, exercise: str, rows: Iterable[HandedRow], sharing: dict[str, set[tuple[str, str]]]) -> Mark:
+    best = max(rows, key=lambda row: (_STATES.index(_state(row)), row.score or 0), default=None)
+    if best is None:
+        return Mark(person=person, exercise=exercise, state="missing")
+    state = _state(best)
+    graded = state == "graded"
+    alike = sorted({other for other, found_at in sharing.get(best.job, ()) if found_at != best.found_at} - {person})
+    return Mark(
+        person=person,
+        exercise=exercise,
+        state=state,
+        score=best.score if graded else None,
+        outcomes=best.outcomes if graded else {},
+        late=bool(best.late),
+        note=best.problem or best.note,
+        same_as=tuple(alike),
+        job=best.job,
+    )
+
+
+def _state(row: HandedRow) -> MarkState:
+    if row.problem:
+        return "unreadable"
+    if row.outcome is None:
+        return "waiting"
+    return "inconclusive" if row.outcome == "inconclusive" else "graded"
+
+
+def causes(ledger: Ledger, cohort: Cohort) -> dict[tuple[str, str], list[Cause]]:
+    """By exercise and requirement in which ways people lose it, the most frequent first.
+
+    Two failures are alike when the same check failed and said the same, but for numbers and values.
+    """
+    people = Counter(mark.job for mark in cohort.marks if mark.state == "graded")
+    exercises = {mark.job: mark.exercise for mark in cohort.marks if mark.job in people}
+    alike: defaultdict[tuple[str, str], dict[tuple[str, str], Cause]] = defaultdict(dict)
+    for job, requirement, check, message in ledger.losses():
+        if job not in people:
+            continue
+        kinds = alike[exercises[job], requirement]
+        kind = check, _VARYING.sub("#", message)
+        known = kinds.get(kind)
+        kinds[kind] = Cause(
+            check=check,
+            message=known.message if known else message,
+            people=people[job] + (known.people if known else 0),
+        )
+    return {key: sorted(kinds.values(), key=lambda cause: -cause.people) for key, kinds in alike.items()}
