@@ -326,6 +326,19 @@ def test_lines_of_json_have_every_requirement(course: Course) -> None:
     assert mark["outcomes"] == {"counts": "met", "bulk": "met", "refuses": "unmet"}
 
 
+def test_results_as_gradescope_s_autograder_answers(course: Course) -> None:
+    submissions(course, ada=PARTLY, bob="# ours\n")
+    course.kata("grade", "all", "--out", "run", "--retry", "0")
+    assert course.kata("gradebook", "run", "--format", "gradescope").status == 2
+    said = course.kata("gradebook", "run", "--format", "gradescope", "--to", "out")
+    assert said.out == "1 results.json were written below out.\n"
+    (written,) = (course.here / "out").rglob("*.*")
+    assert written == course.here / "out/01-toy/ada/results.json"
+    results = json.loads(written.read_text())
+    assert results["score"] == sum(test["score"] for test in results["tests"]) == 60
+    assert sum(test["max_score"] for test in results["tests"]) == 100
+
+
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "a\r=1"])
 def test_no_cell_is_a_formula(course: Course, cell: str) -> None:
     from kata.cohort.gradebook import _harmless

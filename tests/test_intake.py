@@ -120,6 +120,58 @@ def test_canvas_names_ids_late_markers_and_turns(tmp_path: Path) -> None:
     assert [(person.id, person.name) for person in intake.people] == [("7", "kingada"), ("8", "poebob")]
 
 
+METADATA = """\
+submission_1:
+  :submitters:
+  - :name: Ada King
+    :sid: 0007
+    :email: ada@uni.example
+  - :name: Poe, Bob
+    :sid: '8'
+  :created_at: 2026-03-14 09:26:53.589793000 -05:00
+  :score: 12.5
+  :results:
+    tests: [{name: "- :sid: 9"}]
+submission_2:
+  :submitters:
+  - :name: Zoe
+    :sid:
+    :email: zoe@uni.example
+submission_3:
+  :submitters: []
+"""
+
+
+def test_gradescope_s_export(tmp_path: Path) -> None:
+    export = {
+        "submission_1/counter.py": COUNTER,
+        "submission_2/src/line.py": LINE,
+        "submission_2/counter.py": LINE,
+        "submission_3/counter.py": COUNTER,
+        "submission_4/counter.py": COUNTER,
+        "submission_metadata.yml": METADATA.encode(),
+    }
+    write(tmp_path / "all", {"export.zip": zipped({f"assignment_7_export/{name}": export[name] for name in export})})
+    intake = taken(tmp_path / "all/export.zip")
+    assert rows(intake) == [("7", "01-toy"), ("8", "01-toy"), ("zoe@uni.example", "01-toy")]
+    assert {person.id: person.name for person in intake.people} == {
+        "7": "Ada King", "8": "Poe, Bob", "zoe@uni.example": "Zoe",
+    }  # fmt: skip
+    assert [trouble.where for trouble in intake.troubles] == ["submission_3", "submission_4"]
+    assert rows(taken(tmp_path / "all/export.zip", read_roster(roster(tmp_path)))) == [
+        ("7", "01-toy"), ("8", "01-toy"), ("zoe@uni.example", "01-toy"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ["- 1", "a: [", "\xff", "x:\n  :submitters: {a: 1}", "a: &a [*a]", "x: !!python/object:os 1"]
+)
+def test_metadata_that_are_none(text: str, tmp_path: Path) -> None:
+    write(tmp_path, {"submission_metadata.yml": text.encode("latin-1"), "submission_1/counter.py": COUNTER})
+    with pytest.raises(UsageError, match=r"submission_metadata\.yml can't be read"):
+        taken(tmp_path)
+
+
 def test_with_one_exercise_any_python_file_is_its_own(tmp_path: Path) -> None:
     intake = taken(write(tmp_path, {"kingada_7_90_my_work.py": COUNTER}), only=("01-toy",))
     assert [(each.exercise, each.files) for each in intake.handed] == [("01-toy", {"counter.py": COUNTER})]

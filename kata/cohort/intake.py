@@ -2,6 +2,7 @@
 
 - a folder for each person, with a folder for each exercise (`ada/15-caching/…`) or the file itself (`ada/cache.py`);
 - a Canvas download: `doejane_LATE_4211_77_cache-1.py`, that is name, perhaps a late marker, id, submission, file;
+- Gradescope's export: a folder for each submission, and who handed it in in `submission_metadata.yml`;
 - clones named `assignment-username`: `15-caching-ada/…`;
 - a zip or tar in place of any of these folders, or around all of it.
 
@@ -16,11 +17,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from kata.cohort.archives import ONE_SUBMISSION, WHOLE_COHORT, stem, unpack
+from kata.cohort.gradescope import METADATA, Submitter, read_metadata
 from kata.cohort.model import Handed, Intake, Person, Trouble
 from kata.cohort.roster import Roster, folded
 from kata.errors import UsageError
@@ -89,8 +92,11 @@ class _Reader:
         entries = _entries(folder)
         while len(entries) == 1 and entries[0].is_dir() and not self._names_somebody(entries[0]):
             entries = _entries(entries[0])
+        if METADATA in (entry.name for entry in entries):
+            self._read_gradescope(folder_of := entries[0].parent, read_metadata(folder_of / METADATA))
+            return
         for entry in entries:
-            self._reported(entry.name, lambda entry=entry: self._read_entry(entry))  # type: ignore[misc]
+            self._reported(entry.name, partial(self._read_entry, entry))
 
     def _names_somebody(self, folder: Path) -> bool:
         """Whether it is one person's folder, not one around all of them."""
@@ -121,6 +127,21 @@ class _Reader:
             self._read_archive(entry, _Who((name,)), entry.name, name)
         else:
             raise UsageError("It names nobody.", "Put it into a folder that is named for the person who handed it in.")
+
+    def _read_gradescope(self, folder: Path, metadata: dict[str, tuple[Submitter, ...]]) -> None:
+        for entry in _entries(folder):
+            if entry.name == METADATA:
+                continue
+            submitters = [each.names for each in metadata.get(entry.name, ()) if each.names]
+            if not submitters:
+                self._trouble(entry.name, UsageError(f"{METADATA} doesn't say who handed it in.", "Add it there."))
+            for names in submitters:
+                self._reported(entry.name, partial(self._read_submission, entry, _Who(names)))
+
+    def _read_submission(self, entry: Path, who: _Who) -> None:
+        if entry.is_symlink() or not entry.is_dir():
+            raise UsageError("It is no folder.", "Export the submissions again.")
+        self._read_exercises(entry, who, entry.name, self._single)
 
     def _read_canvas(self, entry: Path, canvas: re.Match[str]) -> None:
         turn = _TURN.search(canvas["file"])
@@ -171,7 +192,7 @@ class _Reader:
             if entry.is_dir() and (exercise := self._exercise_called(entry.name)):
                 self._take(who, exercise, place, entry)
             elif entry.is_file() and stem(entry.name) is not None:
-                self._reported(place, lambda e=entry, p=place: self._read_archive(e, who, p, stem(e.name) or ""))  # type: ignore[misc]
+                self._reported(place, partial(self._read_archive, entry, who, place, stem(entry.name) or ""))
             elif entry.is_file() and (exercise := self._exercise_of_file(entry.name)):
                 alone = len(_entries(folder)) == 1 or exercise.file != entry.name
                 self._take(who, exercise, place, entry if alone else folder)

@@ -45,15 +45,32 @@ def write_reports(ledger: Ledger, cohort: Cohort) -> int:
     return len(todo)
 
 
+def write_results(ledger: Ledger, cohort: Cohort, folder: Path) -> int:
+    """Write what Gradescope's autograder answers for everything that is graded, and how many that were.
+
+    It is `15-caching/ada/results.json` below the folder. Raises KataError when they can't be written.
+    """
+    graded = [mark for mark in cohort.marks if mark.state == "graded"]
+    for mark in graded:
+        _draw(ledger, mark, {folder / mark.exercise / file_name(mark.person) / "results.json": "gradescope"})
+    return len(graded)
+
+
 def _write(ledger: Ledger, mark: Mark, folder: Path) -> None:
+    name = file_name(mark.person)
+    _draw(ledger, mark, {folder / f"{name}.html": "html", folder / f"{name}.json": "json"})
+
+
+def _draw(ledger: Ledger, mark: Mark, files: dict[Path, str]) -> None:
+    """Write the report that a mark comes from, in the face that each file is to have."""
     report = ledger.report(mark.job)
     assert report is not None
     try:
-        for face in ("html", "json"):
-            write_atomically(folder / f"{file_name(mark.person)}.{face}", FACES[face](report))
+        for file, face in files.items():
+            write_atomically(file, FACES[face](report))
     except OSError as error:
         raise KataError(
-            f"The reports can't be written into {folder}: {error.strerror}.",
+            f"The reports can't be written into {file.parent}: {error.strerror}.",
             f"All marks are kept; make room, and go on with `kata grade --resume {ledger.folder}`.",
         ) from error
 
