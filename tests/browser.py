@@ -1,4 +1,4 @@
-"""A headless Chromium on a pipe: enough of the DevTools protocol to look at a page that has no scripts."""
+"""A headless Chromium on a pipe: enough of the DevTools protocol to look at a page, and to type."""
 
 from __future__ import annotations
 
@@ -79,7 +79,11 @@ class Browser:
         self.ask("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self.events.clear()
         self.ask("Page.navigate", url=page.as_uri())
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+        self.wait_for("Page.loadEventFired")
+
+    def wait_for(self, method: str) -> None:
+        """Until the browser has reported this by itself."""
+        while not any(event["method"] == method for event in self.events):
             self.events.append(self._next())
 
     def evaluate(self, expression: str) -> Any:

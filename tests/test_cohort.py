@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -95,6 +96,14 @@ def test_a_dry_run_says_what_it_found_and_does_nothing(course: Course) -> None:
     assert "\x1b[31m" not in said.err
     assert not course.launcher.started
     assert [path.name for path in course.here.iterdir()] == ["all"]
+
+
+def test_names_that_are_no_text(course: Course) -> None:
+    os.makedirs(os.fsencode(course.here / "all") + b"/\xffada")
+    (course.here / "all" / os.fsdecode(b"\xffada") / "counter.py").write_text(SOLVED)
+    (course.here / "all" / os.fsdecode(b"\xfe.txt")).write_text("")
+    assert course.kata("grade", "all", "--out", "run").status == 0
+    assert [row["person"] for row in marks(course)] == ["\\udcffada"]
 
 
 def test_inconclusive_is_retried_listed_and_never_a_zero(course: Course) -> None:

@@ -80,6 +80,7 @@ def command(
     """
     from kata.cohort import standings
     from kata.cohort.ledger import open_ledger
+    from kata.cohort.page import write_page
     from kata.cohort.reports import write_reports
 
     folder = resume or run
@@ -106,7 +107,7 @@ def command(
         progress = _grade(ledger, exercises, launcher, jobs or _cores(), retry)
         cohort = standings.cohort(ledger)
         write_reports(ledger, cohort)
-        _tell(cohort, folder)
+        _tell(cohort, folder, write_page(ledger, cohort))
     return EXIT_INCONCLUSIVE if progress.inconclusive else 130 if progress.stopping else EXIT_MET
 
 
@@ -257,7 +258,7 @@ def _line(progress: Progress, seconds: float) -> str:
     return f"{parts}, {60 * rate:.0f} a minute{left}{ending}"
 
 
-def _tell(cohort: Cohort, folder: Path) -> None:
+def _tell(cohort: Cohort, folder: Path, page: Path) -> None:
     from kata.cohort.model import MarkState
 
     marks = cohort.marks
@@ -272,4 +273,4 @@ def _tell(cohort: Cohort, folder: Path) -> None:
         notice("What is inconclusive was our fault or the machine's, and has no mark: run the same command again.")
     if states["waiting"]:
         echo(f"`kata grade --resume {short(folder)}` goes on.")
-    echo(f"Reports: {short(folder / 'reports')}. Marks: `kata gradebook {short(folder)}`.")
+    echo(f"Everybody: {short(page)}. Marks: `kata gradebook {short(folder)}`.")

@@ -54,5 +54,8 @@ def command(run: Path, name: str, target: Path | None) -> None:
             notice(f"Not in the roster, and so left out: {', '.join(strangers)}.")
     if target is None:
         echo(text, newline=False)
-    else:
+        return
+    try:
         write_atomically(target, text.encode("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{target} can't be written: {error.strerror}.", "Name another file with --to.") from error

@@ -285,18 +285,31 @@ def _matched(found: _Found, roster: Roster | None) -> Intake:
     strangers: dict[str, Person] = {}
     handed = []
     for who, each in found.handed:
-        person = roster.find(*who.names) if roster else None
+        names = [_encodable(name) for name in who.names]
+        person = roster.find(*names) if roster else None
         if person is None:
-            key = f"?{who.names[0]}" if roster and who.names[0] in people else who.names[0]
-            person = strangers.setdefault(key, Person(id=key, name=who.names[-1]))
-        handed.append(msgspec.structs.replace(each, person=person.id, late=who.late, turn=who.turn))
+            key = f"?{names[0]}" if roster and names[0] in people else names[0]
+            person = strangers.setdefault(key, Person(id=key, name=names[-1]))
+        where, problem = _encodable(each.where), _encodable(each.problem)
+        handed.append(
+            msgspec.structs.replace(each, person=person.id, where=where, late=who.late, turn=who.turn, problem=problem)
+        )
     others = sorted(strangers.values(), key=lambda person: (folded(person.name), person.id))
     return Intake(
         people=(*people.values(), *others),
         handed=tuple(handed),
         unmatched=tuple(person.id for person in others) if roster else (),
-        troubles=(*found.troubles, *_in_two_places(handed)),
+        troubles=(*(_encodable_trouble(each) for each in found.troubles), *_in_two_places(handed)),
     )
+
+
+def _encodable(name: str) -> str:
+    """A file's name as text: bytes of it that are no UTF-8 become escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _encodable_trouble(trouble: Trouble) -> Trouble:
+    return Trouble(where=_encodable(trouble.where), problem=_encodable(trouble.problem), remedy=trouble.remedy)
 
 
 def _in_two_places(handed: Sequence[Handed]) -> Iterator[Trouble]:

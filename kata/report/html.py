@@ -28,7 +28,7 @@ def html(report: Report) -> bytes:
     return page.encode()
 
 
-def style_hash(style: str) -> str:
+def source_hash(style: str) -> str:
     """The Content-Security-Policy source that allows exactly this style sheet."""
     return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
@@ -46,7 +46,7 @@ def environment() -> Environment:
     )
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     sheet = Markup(style)  # noqa: S704 (our own file; quoted, it would be another style sheet)
-    environment.globals.update(words=words, text=text, lanes=lanes, style=sheet, style_hash=style_hash(style))
+    environment.globals.update(words=words, text=text, lanes=lanes, style=sheet, source_hash=source_hash(style))
     environment.filters.update(prose=prose, percent_of=percent_of)
     return environment
 
