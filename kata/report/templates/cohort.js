@@ -22,6 +22,11 @@ function make(tag, className, text) {
   return made;
 }
 
+/* All points look like what is met; below that in five shades. */
+function shade(share) {
+  return share === 1 ? "m" : `fifth${Math.floor(5 * share)}`;
+}
+
 /* How one person's mark in one exercise is shown: its text, what it means, its class, and where its report is. */
 function score(each, person) {
   const state = each.states[person], graded = state === "g";
@@ -30,7 +35,7 @@ function score(each, person) {
   return {
     text: (graded ? String(each.scores[person]) : SHORT[state]) + (late ? " L" : ""),
     words: words + (late ? ", late" : ""),
-    className: graded ? (each.scores[person] === each.points ? "m" : "u") : state === "i" ? "i" : "none",
+    className: graded ? shade(each.scores[person] / each.points) : state === "i" ? "i" : "none",
     href: graded || state === "i" ? `${data.folder}/${each.id}/${data.people[person][2]}.html` : "",
   };
 }
