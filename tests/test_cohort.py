@@ -360,6 +360,34 @@ def test_no_cell_is_a_formula(course: Course, cell: str) -> None:
 # ---------------------------------------------------------------- deaths
 
 
+def test_a_full_disk_loses_nothing(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full after ever more pages of 4 KiB: each run says so, and the next one goes on."""
+    from kata.cohort import ledger
+
+    submissions(course, **{f"p{n:02}": f"{PARTLY}# {n}\n{random.Random(n).randbytes(3000).hex()}" for n in range(12)})
+    connect, refused = ledger._connect, 0
+    for pages in range(20, 60):
+        with monkeypatch.context() as patch:
+
+            def small(file: Path, pages: int = pages) -> sqlite3.Connection:
+                connection = connect(file)
+                connection.execute(f"pragma max_page_count = {pages}")
+                return connection
+
+            patch.setattr(ledger, "_connect", small)
+            said = course.kata("grade", "all", "--out", "run", "--seed", "3", "--jobs", "2")
+        if said.status:
+            refused += 1
+            assert said.status == 3, said.err
+            assert "The ledger in run can't be written: database or disk is full." in said.err
+            assert "Traceback" not in said.err
+    assert refused > 10
+    assert course.kata("grade", "all", "--out", "run", "--seed", "3").status == 0
+    assert [row["score"] for row in marks(course)] == ["60"] * 12
+    judged = [job for job, _, outcome in attempts(course.here / "run") if outcome in ("met", "unmet")]
+    assert len(judged) == len(set(judged)) == 12
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_gives_the_same_marks(tmp_path: Path) -> None:
     """SIGKILL of the whole coordinator at random moments, each followed by a run that goes on."""
