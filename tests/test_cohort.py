@@ -149,6 +149,22 @@ def test_a_fault_of_ours_loses_nothing(course: Course) -> None:
     assert [row["score"] for row in marks(course)] == ["100", "60"]
 
 
+def test_a_sandbox_that_is_gone_ends_the_run_and_loses_nothing(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kata.errors import SandboxUnavailable
+
+    def gone(lanes: int = 1) -> None:
+        raise SandboxUnavailable("No docker daemon answers.", "Start it.")
+
+    submissions(course, ada=SOLVED, bob=PARTLY)
+    with monkeypatch.context() as patch:
+        patch.setattr(course.launcher, "start", gone)
+        said = course.kata("grade", "all", "--out", "run")
+    assert said.status == 3
+    assert "Start it. Nothing is lost: `kata grade --resume run` goes on." in " ".join(said.err.split())
+    assert course.kata("grade", "--resume", "run").status == 0
+    assert [row["score"] for row in marks(course)] == ["100", "60"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

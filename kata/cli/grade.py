@@ -14,7 +14,7 @@ from msgspec import structs
 from kata.cli.check import SEED_MAX
 from kata.cli.console import Ticker, dim, echo, notice, short, style
 from kata.cli.options import complete_exercise, sandbox_option
-from kata.errors import EXIT_INCONCLUSIVE, EXIT_MET, UsageError
+from kata.errors import EXIT_INCONCLUSIVE, EXIT_MET, SandboxUnavailable, UsageError
 
 if TYPE_CHECKING:
     from kata.cohort.coordinator import Progress
@@ -104,7 +104,11 @@ def command(
         ledger.begin(exercises, seed=_seed(ledger, seed), sandbox=launcher.info())
         if taken:
             ledger.take(taken.intake, taken.roster_columns)
-        progress = _grade(ledger, exercises, launcher, jobs or _cores(), retry)
+        try:
+            progress = _grade(ledger, exercises, launcher, jobs or _cores(), retry)
+        except SandboxUnavailable as error:
+            goes_on = f"Nothing is lost: `kata grade --resume {short(folder)}` goes on."
+            raise SandboxUnavailable(error.message, f"{error.remedy} {goes_on}") from error
         cohort = standings.cohort(ledger)
         write_reports(ledger, cohort)
         _tell(cohort, folder, write_page(ledger, cohort))
