@@ -42,6 +42,7 @@ LINK_HOSTS = {
     "peps.python.org",
     "semver.org",
     "www.rfc-editor.org",
+    "www.sqlite.org",
     "www.w3.org",
 }
 """Hosts that a link in our own text may lead to: documentation, never a registry, an index or a mirror."""

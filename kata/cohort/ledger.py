@@ -45,17 +45,21 @@ create table handed (person text not null references people, exercise text not n
     found_at text not null, late integer not null, turn integer not null, problem text not null,
     job text references jobs, primary key (person, exercise, found_at)) strict;
 create table attempts (job text not null references jobs, number integer not null, begun_at text not null,
-    ended_at text, outcome text, score integer, outcomes blob, note text, seconds real, report blob,
+    ended_at text, outcome text, score integer, outcomes blob, note text, seconds real,
     primary key (job, number)) strict;
+create table reports (job text not null, number integer not null, report blob not null, primary key (job, number),
+    foreign key (job, number) references attempts) strict;
 create table losses (job text not null references jobs, requirement text not null, check_text text not null,
     message text not null, primary key (job, requirement)) strict;
 create table written (person text not null, exercise text not null, job text not null, number integer not null,
     primary key (person, exercise)) strict;
 create index handed_jobs on handed (job);
-create view counting as select * from attempts where number = (select number from attempts others
-    where others.job = attempts.job and outcome is not 'lost' order by outcome in ('met', 'unmet') desc, number desc
-    limit 1);
+create view counting as select job, number, outcome, score, outcomes, note,
+    max((coalesce(outcome, '') in ('met', 'unmet')) * 1000000000 + number) from attempts where outcome is not 'lost'
+    group by job;
 """
+# `counting` has of each job the attempt that counts: the last one that judged it, else the last that was not lost. With
+# a max() SQLite takes the other columns from the row that has it (https://www.sqlite.org/lang_select.html, 2.5).
 
 
 @dataclass(frozen=True)
@@ -237,11 +241,12 @@ class Ledger:
         losses = [(job.id, *loss) for loss in _losses(report)] if outcome == "unmet" else []
         with self._writing():
             self._sql.execute(
-                "update attempts set ended_at = ?, outcome = ?, score = ?, outcomes = ?, note = ?, seconds = ?,"
-                " report = ? where job = ? and number = ?",
-                (now(), outcome, report.score, _pack(outcomes), report.problem.message if report.problem else "",
-                 report.phases.total_seconds, _pack(report), job.id, number),
+                "update attempts set ended_at = ?, outcome = ?, score = ?, outcomes = ?, note = ?, seconds = ?"
+                " where job = ? and number = ?",
+                (now(), outcome, report.score, msgspec.msgpack.encode(outcomes),
+                 report.problem.message if report.problem else "", report.phases.total_seconds, job.id, number),
             )  # fmt: skip
+            self._sql.execute("insert into reports values (?, ?, ?)", (job.id, number, _pack(report)))
             self._sql.executemany("insert or replace into losses values (?, ?, ?, ?)", losses)
 
     def lost(self) -> int:
@@ -274,8 +279,9 @@ class Ledger:
             " coalesce(note, ''), outcomes from handed left join counting on counting.job = handed.job"
             " order by person, exercise, turn desc, found_at"
         )
+        outcomes = msgspec.msgpack.Decoder(dict[str, str])
         for row in rows:
-            yield HandedRow._make((*row[:-1], _unpack(row[-1], dict[str, str]) if row[-1] else {}))
+            yield HandedRow._make((*row[:-1], outcomes.decode(row[-1]) if row[-1] else {}))
 
     def losses(self) -> Iterator[tuple[str, str, str, str]]:
         """Job and requirement of all that was lost, with the check that failed and what it said."""
@@ -283,11 +289,15 @@ class Ledger:
 
     def counting(self) -> dict[str, int]:
         """For each job that has a report the number of the attempt that counts."""
-        return dict(self._sql.execute("select job, number from counting where report is not null"))
+        return dict(self._sql.execute("select job, number from counting where outcome is not null"))
 
     def report(self, job: str) -> Report | None:
         """The report of the attempt that counts; None when there is none."""
-        row = self._sql.execute("select report from counting where job = ? and report is not null", (job,)).fetchone()
+        row = self._sql.execute(
+            "select report from reports join attempts using (job, number) where job = ?"
+            " order by outcome in ('met', 'unmet') desc, number desc limit 1",
+            (job,),
+        ).fetchone()
         return _unpack(row[0], Report) if row else None
 
     def written(self) -> dict[tuple[str, str], tuple[str, int]]:
