@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 RESOURCE = "sandbox"
 """Of a worker: how many sandboxes may run on it at once."""
 
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 20.0
 """Until a scheduler must have answered, and have a worker that can grade."""
 ALONE_SECONDS = 60.0
 """How long a run waits for a worker when all that it had are lost."""
@@ -147,7 +147,8 @@ class Cluster:
         self._inbox: queue.SimpleQueue[tuple[_Job, distributed.Future[bytes] | None] | None] = queue.SimpleQueue()
         self._jobs: set[_Job] = set()
         self._problem: Exception | None = None
-        self._next_look = self._last_seen = time.monotonic()
+        self._next_look = time.monotonic()
+        self._alone_since: float | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -212,9 +213,8 @@ class Cluster:
         self._crew.look()
         places = self._crew.places()
         now = time.monotonic()
-        if places:
-            self._last_seen = now
-        elif now - self._last_seen > ALONE_SECONDS:
+        self._alone_since = None if places else self._alone_since or now
+        if self._alone_since and now - self._alone_since > ALONE_SECONDS:
             raise KataError("No worker is left that could grade.", _GO_ON)
         for job in [*self._jobs]:
             if job.remote is None:
