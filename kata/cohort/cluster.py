@@ -221,7 +221,8 @@ class Cluster:
                 self._begin(job)
             elif not job.workers & places.keys():
                 # Dask would wait until one of just these is back.
-                job.remote.cancel()
+                given, job.remote = job.remote, None
+                given.cancel()
                 self._lost(job)
 
     def _begin(self, job: _Job) -> None:
@@ -380,7 +381,7 @@ def _embedded(workers: int) -> distributed.LocalCluster:
         threads_per_worker=1,
         resources={RESOURCE: 1},
         preload=["kata.cohort.worker"],
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # it can't be left out; at least its port is nobody else's
         silence_logs=logging.CRITICAL,
     )
 
