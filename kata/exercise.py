@@ -16,6 +16,9 @@ from kata.errors import ContentError
 Category = Literal["correctness", "timing", "failure"]
 CATEGORIES: tuple[Category, ...] = ("correctness", "timing", "failure")
 
+TRIALS = ("wrong", "right")
+"""Folders of a grader with the submissions that try it out: they are no part of it."""
+
 RequirementId = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)]
 
 
@@ -101,18 +104,24 @@ class Exercise(msgspec.Struct, frozen=True, kw_only=True):
 
     def grader_digest(self) -> str:
         """SHA-256 (hex) over the grader's own code; its wrong and right submissions don't count."""
-        return digest_folder(self.grader_folder, skip=("wrong", "right"))
+        return digest_folder(self.grader_folder, skip=TRIALS)
+
+
+def files_below(folder: Path, skip: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """A folder's files by relative name, in a fixed order; caches and the folders in `skip` left out."""
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.is_file() and relative.parts[0] not in skip and "__pycache__" not in relative.parts:
+            files[relative.as_posix()] = path.read_bytes()
+    return files
 
 
 def digest_folder(folder: Path, skip: tuple[str, ...] = ()) -> str:
     """SHA-256 (hex) of a folder's files, by relative name and content; caches and the folders in `skip` left out."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if not path.is_file() or relative.parts[0] in skip or "__pycache__" in relative.parts:
-            continue
-        content = path.read_bytes()
-        digest.update(f"{relative.as_posix()}\0{len(content)}\0".encode())
+    for name, content in files_below(folder, skip).items():
+        digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 

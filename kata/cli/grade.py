@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
@@ -17,11 +19,12 @@ from kata.cli.options import complete_exercise, sandbox_option
 from kata.errors import EXIT_INCONCLUSIVE, EXIT_MET, SandboxUnavailable, UsageError
 
 if TYPE_CHECKING:
+    from kata.cohort.cluster import Cluster
     from kata.cohort.coordinator import Progress
     from kata.cohort.ledger import Ledger
     from kata.cohort.model import Cohort, Intake, Trouble
+    from kata.cohort.pool import Pool
     from kata.exercise import Exercise
-    from kata.sandbox import Launcher
 
 LISTED_MAX = 20
 PLAIN_SECONDS = 5.0
@@ -42,7 +45,16 @@ PLAIN_SECONDS = 5.0
     help="Grade this exercise; may be given several times. All that are recognised without it.",
 )
 @click.option("--roster", type=click.Path(path_type=Path, exists=True), help="The gradebook that Canvas exports (CSV).")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Submissions graded at a time; one for each core without it.")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Grade on the workers of this Dask scheduler, as in tcp://host:8786; `local:N` starts N workers here.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    help="Submissions graded at a time; one for each core without it, or all that a cluster's workers take.",
+)
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Of all runs; drawn when the run begins without it.")
 @click.option(
     "--retry",
@@ -61,6 +73,7 @@ def command(
     regrade: Path | None,
     names: tuple[str, ...],
     roster: Path | None,
+    cluster: str | None,
     jobs: int | None,
     seed: int | None,
     retry: int,
@@ -99,16 +112,13 @@ def command(
         return EXIT_MET
     with open_ledger(folder, new=resume is None) as ledger:
         _agree(ledger, seed, sandbox)
-        launcher = _launcher(ledger.setting("sandbox") or sandbox, allow_unisolated)
         exercises = taken.exercises if taken else _still_there(ledger)
-        ledger.begin(exercises, seed=_seed(ledger, seed), sandbox=launcher.info())
-        if taken:
-            ledger.take(taken.intake, taken.roster_columns)
-        try:
-            progress = _grade(ledger, exercises, launcher, jobs or _cores(), retry)
-        except SandboxUnavailable as error:
-            goes_on = f"Nothing is lost: `kata grade --resume {short(folder)}` goes on."
-            raise SandboxUnavailable(error.message, f"{error.remedy} {goes_on}") from error
+        ticker = Ticker(pause_seconds=PLAIN_SECONDS)
+        with _pool(cluster, ledger.setting("sandbox") or sandbox, jobs, allow_unisolated, ticker) as pool:
+            ledger.begin(exercises, seed=_seed(ledger, seed), sandbox=pool.sandbox, for_grades=pool.for_grades)
+            if taken:
+                ledger.take(taken.intake, taken.roster_columns)
+            progress = _grade(ledger, exercises, pool, retry, ticker)
         cohort = standings.cohort(ledger)
         write_reports(ledger, cohort)
         _tell(cohort, folder, write_page(ledger, cohort))
@@ -208,16 +218,52 @@ def _seed(ledger: Ledger, seed: int | None) -> int:
     return int(begun) if begun else randbelow(1_000_000) if seed is None else seed
 
 
-def _launcher(sandbox: str, allow_unisolated: bool) -> Launcher:
+@contextmanager
+def _pool(
+    cluster: str | None, sandbox: str, jobs: int | None, allow_unisolated: bool, ticker: Ticker
+) -> Iterator[Pool | Cluster]:
+    """What grades, this machine or a cluster, closed at the end; after an error what runs is left to itself."""
+    pool = (
+        _on_cluster(cluster, sandbox, jobs, allow_unisolated, ticker)
+        if cluster
+        else _here(sandbox, jobs, allow_unisolated)
+    )
+    try:
+        yield pool
+    except BaseException:
+        pool.close(wait=False)
+        raise
+    pool.close(wait=True)
+
+
+def _here(sandbox: str, jobs: int | None, allow_unisolated: bool) -> Pool:
     from kata.cli.check import choose_launcher
+    from kata.cohort.pool import Pool
 
     launcher = choose_launcher(sandbox, quiet=False)  # type: ignore[arg-type]
-    if not launcher.info().for_grades and not allow_unisolated:
+    _refuse_unisolated(launcher.info().for_grades or allow_unisolated)
+    return Pool(launcher, jobs or _cores())
+
+
+def _on_cluster(where: str, sandbox: str, jobs: int | None, allow_unisolated: bool, ticker: Ticker) -> Cluster:
+    from kata.cohort.cluster import connect
+
+    def tell(text: str) -> None:
+        ticker.clear()
+        notice(text)
+
+    # What its machines have isn't known here, and all shall be graded alike.
+    name = "docker" if sandbox == "auto" else sandbox
+    _refuse_unisolated(name != "process" or allow_unisolated)
+    return connect(where, name, jobs, tell)  # type: ignore[arg-type]
+
+
+def _refuse_unisolated(allowed: bool) -> None:
+    if not allowed:
         raise UsageError(
             "Nothing here isolates submissions from the grader and from each other.",
             "Install docker or bubblewrap (`kata doctor` says how); --allow-unisolated grades all the same.",
         )
-    return launcher
 
 
 def _still_there(ledger: Ledger) -> tuple[Exercise, ...]:
@@ -230,22 +276,22 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _grade(ledger: Ledger, exercises: tuple[Exercise, ...], launcher: Launcher, jobs: int, retry: int) -> Progress:
+def _grade(
+    ledger: Ledger, exercises: tuple[Exercise, ...], pool: Pool | Cluster, retry: int, ticker: Ticker
+) -> Progress:
     from kata.cohort.coordinator import Coordinator
-    from kata.cohort.pool import Pool
 
-    ticker = Ticker(pause_seconds=PLAIN_SECONDS)
     begun = time.monotonic()
-    pool = Pool(launcher, jobs)
     by_id = {exercise.id: exercise for exercise in exercises}
-    tell = lambda progress: ticker(_line(progress, time.monotonic() - begun))  # noqa: E731
+
+    def tell(progress: Progress) -> None:
+        ticker(_line(progress, time.monotonic() - begun))
+
     try:
-        progress = Coordinator(ledger, by_id, pool.submit, jobs, retry, tell).run()
-        pool.close(wait=True)
-        return progress
-    except BaseException:
-        pool.close(wait=False)
-        raise
+        return Coordinator(ledger, by_id, pool.submit, pool.places, retry, tell).run()
+    except SandboxUnavailable as error:
+        goes_on = f"Nothing is lost: `kata grade --resume {short(ledger.folder)}` goes on."
+        raise SandboxUnavailable(error.message, f"{error.remedy} {goes_on}") from error
     finally:
         ticker.clear()
 

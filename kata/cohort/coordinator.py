@@ -42,14 +42,14 @@ class Progress:
 class Coordinator:
     """Has jobs graded and writes down what comes back.
 
-    `running` jobs at most are begun at a time; an inconclusive one is tried `retry` times more. `on_progress` is told
-    after each result.
+    `places()` jobs at most are begun at a time, and one at least; an inconclusive one is tried `retry` times more.
+    `on_progress` is told after each result.
     """
 
     ledger: Ledger
     exercises: Mapping[str, Exercise]
     submit: Submit
-    running: int
+    places: Callable[[], int]
     retry: int
     on_progress: Callable[[Progress], None] = lambda progress: None
     _tries: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class Coordinator:
         begun: dict[Future[Report], tuple[Job, int]] = {}
         while begun or (todo and not progress.stopping):
             try:
-                while todo and len(begun) < self.running and not progress.stopping:
+                while todo and len(begun) < max(1, self.places()) and not progress.stopping:
                     self._begin(todo.next(), begun)
                 self.on_progress(progress)
                 for future in wait(begun, return_when=FIRST_COMPLETED).done:

@@ -23,7 +23,7 @@ from kata import __version__
 from kata.cohort.model import ExerciseColumn, Handed, Intake, Person, Trouble
 from kata.errors import KataError, UsageError
 from kata.exercise import Exercise, Requirement
-from kata.report.model import Report, SandboxInfo
+from kata.report.model import Report
 from kata.submission import Submission
 from kata.workspace import now
 
@@ -103,7 +103,7 @@ class Ledger:
         row = self._sql.execute("select value from meta where key = ?", (key,)).fetchone()
         return row[0] if row else ""
 
-    def begin(self, exercises: Sequence[Exercise], *, seed: int, sandbox: SandboxInfo) -> None:
+    def begin(self, exercises: Sequence[Exercise], *, seed: int, sandbox: str, for_grades: bool) -> None:
         """Write down what this run grades, and how; unless that was done before, then it must be the same.
 
         Raises UsageError when exercises, graders or seed are others than those that the run began with.
@@ -113,8 +113,8 @@ class Ledger:
                 "format": FORMAT,
                 "kata": __version__,
                 "seed": str(seed),
-                "sandbox": sandbox.name,
-                "for_grades": "yes" if sandbox.for_grades else "",
+                "sandbox": sandbox,
+                "for_grades": "yes" if for_grades else "",
                 "begun": now(),
             }
             with self._writing():

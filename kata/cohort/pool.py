@@ -24,11 +24,17 @@ class Pool:
     """
 
     def __init__(self, launcher: Launcher, workers: int) -> None:
+        self.sandbox = launcher.name
+        self.for_grades = launcher.info().for_grades
         self._launcher = launcher
         self._todo: queue.SimpleQueue[tuple[Future[Report], Exercise, Submission, int] | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
+
+    def places(self) -> int:
+        """How many submissions it grades at a time."""
+        return len(self._threads)
 
     def submit(self, exercise: Exercise, submission: Submission, seed: int) -> Future[Report]:
         """Grade it as soon as a worker is free. The future raises what `kata.grade.grade` does."""
