@@ -19,10 +19,18 @@ RUN = click.Path(path_type=Path)
 @click.command()
 @click.argument("before", metavar="RUN", type=RUN)
 @click.argument("after", metavar="RUN2", type=RUN)
-@click.option("--format", "name", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.option(
+    "--format",
+    "name",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="For people, or all of it for a program.",
+)
 def command(before: Path, after: Path, name: str) -> int:
-    """Say whose marks differ between two runs, by which requirement, and from which grader.
+    """Say whose marks differ between two runs, and why.
 
+    It names the requirements that are judged otherwise, with their points, and the graders of both runs.
     `kata grade --regrade RUN --out RUN2` makes RUN2 from what RUN has, with the grader as it is now.
 
     \b
