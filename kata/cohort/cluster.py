@@ -14,7 +14,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -73,24 +73,21 @@ class Crew:
         """See who is there, and ask who is new for their version. Raises KataError when the scheduler is gone."""
         try:
             workers = self._client.scheduler_info()["workers"]
-            offers = {
-                address: min(int(worker["resources"].get(RESOURCE, 0)), worker["nthreads"])
-                for address, worker in workers.items()
-            }
-            offers = {address: places for address, places in offers.items() if places}
-            self._admit([address for address in offers if address not in self._admitted | self._refusals.keys()])
-        except (OSError, RuntimeError) as error:
-            raise KataError(f"The cluster's scheduler does not answer any more: {error}.", _GO_ON) from error
+        except (OSError, RuntimeError, KeyError) as error:  # of a scheduler that is gone it knows no workers
+            raise _gone() from error
+        places = {address: _places_of(worker) for address, worker in workers.items()}
+        offers = {address: number for address, number in places.items() if number}
+        self._admit([address for address in offers if address not in self._admitted | self._refusals.keys()])
         # Whoever comes back at the same address is somebody new.
         self._admitted &= offers.keys()
         self._refusals = {address: why for address, why in self._refusals.items() if address in offers}
         self.seen = len(workers)
-        self._places = {address: places for address, places in offers.items() if address in self._admitted}
+        self._places = {address: number for address, number in offers.items() if address in self._admitted}
 
     def refuse(self, address: str, why: str) -> None:
         """Give that worker no jobs any more; `why` is a sentence."""
         self._admitted.discard(address)
-        self._places = {worker: places for worker, places in self._places.items() if worker != address}
+        self._places = {worker: number for worker, number in self._places.items() if worker != address}
         if address not in self._refusals:
             self._refusals[address] = why
             self._notice(f"The worker {address} grades nothing of this run. {why}")
@@ -110,6 +107,15 @@ class Crew:
                 self.refuse(address, f"It has kata {version}, and this is {__version__}.")
             elif not isinstance(version, OSError):  # that one has just gone
                 self.refuse(address, f"It has no kata, or one that knows no clusters ({version}).")
+
+
+def _places_of(worker: Mapping[str, Any]) -> int:
+    """How many jobs run at once on a worker, as the scheduler describes it."""
+    return min(int(worker["resources"].get(RESOURCE, 0)), int(worker["nthreads"]))
+
+
+def _gone() -> KataError:
+    return KataError("The cluster's scheduler does not answer any more.", _GO_ON)
 
 
 @dataclass(eq=False)
@@ -183,12 +189,12 @@ class Cluster:
                 pass
         except Exception as error:
             # Whatever it is: nobody may wait for ever.
-            self._problem = error
+            self._problem = error if self._client.status == "running" else _gone()
             for job in self._jobs:
-                self._give_up(job, error)
+                self._give_up(job, self._problem)
             while not self._inbox.empty():
                 if event := self._inbox.get():
-                    self._give_up(event[0], error)
+                    self._give_up(event[0], self._problem)
 
     def _turn(self) -> bool:
         """Do what comes next; whether to go on."""
@@ -259,15 +265,24 @@ class Cluster:
     def _ended(self, job: _Job, remote: distributed.Future[bytes]) -> None:
         from distributed import KilledWorker
 
-        if remote.status == "error" and not isinstance(error := remote.exception(FETCH_SECONDS), KilledWorker):
+        if remote.status == "finished":
+            self._answered(job, remote)
+            return
+        error = remote.exception(FETCH_SECONDS) if remote.status == "error" else None
+        if error is None or isinstance(error, KilledWorker):
+            self._crew.look()  # when it is the scheduler that is lost, this says so
+            self._lost(job)
+        else:
             self._jobs.remove(job)
             job.future.set_exception(error)
-            return
-        if remote.status != "finished":
-            self._lost(job)
-            return
+
+    def _answered(self, job: _Job, remote: distributed.Future[bytes]) -> None:
         holders = self._client.who_has([remote]).values()
-        answer = msgspec.msgpack.decode(remote.result(FETCH_SECONDS), type=Answer)
+        try:
+            answer = msgspec.msgpack.decode(remote.result(FETCH_SECONDS), type=Answer)
+        except TimeoutError:  # the worker has taken it along
+            self._begin(job)
+            return
         if answer.report is not None:
             self._jobs.remove(job)
             job.future.set_result(answer.report)
