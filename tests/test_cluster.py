@@ -119,6 +119,14 @@ def test_a_sandbox_that_a_worker_lacks_is_refused_in_its_words(
     assert answer(order(pack(toy))) == Answer(refusal="No daemon answers. Start one.")
 
 
+def test_a_worker_without_room_refuses(
+    course: Course, toy: Exercise, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KATA_HOME", str(tmp_path / "file"))
+    assert answer(order(pack(toy))).refusal.startswith("It has no folder to work in: [Errno 17]")
+
+
 # ---------------------------------------------------------------- a run
 
 
@@ -153,12 +161,13 @@ def test_when_all_refuse_the_run_ends_and_goes_on_elsewhere(course: Course, monk
     def launcher(sandbox: str) -> Any:
         raise SandboxUnavailable("It has no docker.")
 
+    monkeypatch.setattr("kata.cohort.cluster.ALONE_SECONDS", 0.5)
     submissions(course, ada=SOLVED, bob=PARTLY)
     with monkeypatch.context() as patched, workers(2) as cluster:
         patched.setattr("kata.cohort.worker._launcher", launcher)
         said = course.kata("grade", "all", "--out", "run", "--cluster", cluster.scheduler_address)
     assert said.status == 3
-    assert "No worker grades this run. It has no docker." in said.err
+    assert "No worker is left that grades this run. It has no docker." in said.err
     assert course.kata("grade", "--resume", "run").status == 0
     assert [row["score"] for row in marks(course)] == ["100", "60"]
 
@@ -185,7 +194,7 @@ def test_a_job_whose_workers_are_lost_is_inconclusive_and_loses_nothing(
         threading.Thread(target=lose).start()
         said = course.kata("grade", "all", "--out", "run", "--cluster", cluster.scheduler_address)
         over.set()
-    assert (said.status, "No worker is left that could grade." in said.err) == (3, True), said.err
+    assert (said.status, "No worker is left that grades this run." in said.err) == (3, True), said.err
     assert [outcome for _, _, outcome in attempts(course.here / "run")] == ["inconclusive", None]
     assert course.kata("grade", "--resume", "run").status == 0
     assert marks(course)[0]["score"] == "100"
@@ -213,6 +222,7 @@ def test_as_many_at_a_time_as_there_are_sandboxes_and_threads(jobs: int | None, 
 
 
 def test_another_version_is_refused_before_it_gets_a_job(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kata.cohort.cluster.CONNECT_SECONDS", 0.5)
     monkeypatch.setattr("kata.cohort.cluster.__version__", "9.9.9")
     submissions(course, ada=SOLVED)
     with workers(1) as cluster:
