@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from kata.cohort.worker import Answer, Order, Parcel, pack, serve
 from kata.errors import SandboxUnavailable
 from kata.exercise import Exercise
 
+UNISOLATED = ("--sandbox", "process", "--allow-unisolated")
 UNTIL_SECONDS = 60.0
 """Until something must have come about on a machine that is busy."""
 
@@ -118,6 +119,14 @@ def test_a_sandbox_that_a_worker_lacks_is_refused_in_its_words(
     assert answer(order(pack(toy))) == Answer(refusal="No daemon answers. Start one.")
 
 
+def test_a_worker_without_room_refuses(
+    course: Course, toy: Exercise, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KATA_HOME", str(tmp_path / "file"))
+    assert answer(order(pack(toy))).refusal.startswith("It has no folder to work in: [Errno 17]")
+
+
 # ---------------------------------------------------------------- a run
 
 
@@ -152,12 +161,13 @@ def test_when_all_refuse_the_run_ends_and_goes_on_elsewhere(course: Course, monk
     def launcher(sandbox: str) -> Any:
         raise SandboxUnavailable("It has no docker.")
 
+    monkeypatch.setattr("kata.cohort.cluster.ALONE_SECONDS", 0.5)
     submissions(course, ada=SOLVED, bob=PARTLY)
     with monkeypatch.context() as patched, workers(2) as cluster:
         patched.setattr("kata.cohort.worker._launcher", launcher)
         said = course.kata("grade", "all", "--out", "run", "--cluster", cluster.scheduler_address)
     assert said.status == 3
-    assert "No worker grades this run. It has no docker." in said.err
+    assert "No worker is left that grades this run. It has no docker." in said.err
     assert course.kata("grade", "--resume", "run").status == 0
     assert [row["score"] for row in marks(course)] == ["100", "60"]
 
@@ -184,7 +194,7 @@ def test_a_job_whose_workers_are_lost_is_inconclusive_and_loses_nothing(
         threading.Thread(target=lose).start()
         said = course.kata("grade", "all", "--out", "run", "--cluster", cluster.scheduler_address)
         over.set()
-    assert (said.status, "No worker is left that could grade." in said.err) == (3, True), said.err
+    assert (said.status, "No worker is left that grades this run." in said.err) == (3, True), said.err
     assert [outcome for _, _, outcome in attempts(course.here / "run")] == ["inconclusive", None]
     assert course.kata("grade", "--resume", "run").status == 0
     assert marks(course)[0]["score"] == "100"
@@ -212,6 +222,7 @@ def test_as_many_at_a_time_as_there_are_sandboxes_and_threads(jobs: int | None, 
 
 
 def test_another_version_is_refused_before_it_gets_a_job(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kata.cohort.cluster.CONNECT_SECONDS", 0.5)
     monkeypatch.setattr("kata.cohort.cluster.__version__", "9.9.9")
     submissions(course, ada=SOLVED)
     with workers(1) as cluster:
@@ -265,19 +276,47 @@ def test_without_the_package_it_says_how_to_get_it(course: Course, monkeypatch: 
 # ---------------------------------------------------------------- processes
 
 
-@contextmanager
-def process(*arguments: str, path: Path, folder: Path, log: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A program of Dask's, with `path` in front of where it finds packages; killed at the end."""
-    environment = {**os.environ, "PYTHONPATH": str(path), "KATA_HOME": str(folder / "worker-home")}
-    with (folder / log).open("wb") as file:
-        started = subprocess.Popen(
-            [sys.executable, "-m", *arguments], cwd=folder, env=environment, stdout=file, stderr=file
-        )
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.wait()
+class Machines:
+    """A scheduler and workers, each a process of its own with its own idea of kata; killed at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / "scheduler.json"
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Machines:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
+
+    def scheduler(self, kata: Path) -> subprocess.Popen[bytes]:
+        """`kata` is the folder that it would import kata from."""
+        made = self._start("scheduler", kata, "--host", "127.0.0.1", "--port", "0")
+        until(self._file.exists, "the scheduler said where it is")
+        return made
+
+    def worker(self, kata: Path) -> subprocess.Popen[bytes]:
+        made = self._start("worker", kata, "--no-nanny", "--nthreads", "1", "--resources", "sandbox=1")
+        log = self._folder / f"{len(self._started)}.log"
+        until(lambda: b"Registered to" in log.read_bytes(), f"a worker registered, says {log}")
+        return made
+
+    @property
+    def address(self) -> str:
+        return str(msgspec.json.decode(self._file.read_bytes())["address"])
+
+    def _start(self, program: str, kata: Path, *options: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": str(kata), "KATA_HOME": str(self._folder / "worker-home")}
+        command = ["-m", f"distributed.cli.dask_{program}", "--scheduler-file", str(self._file), "--no-dashboard"]
+        with (self._folder / f"{len(self._started) + 1}.log").open("wb") as log:
+            made = subprocess.Popen(
+                [sys.executable, *command, *options], cwd=self._folder, env=environment, stdout=log, stderr=log
+            )
+        self._started.append(made)
+        return made
 
 
 def cohort(folder: Path, people: int) -> Instructor:
@@ -285,7 +324,7 @@ def cohort(folder: Path, people: int) -> Instructor:
     solution = (TOY / "solutions/01-toy/counter.py").read_bytes()
     files = {f"p{n}/counter.py": (solution if n % 3 else COUNTER) + f"# {n}\n".encode() for n in range(people)}
     write(folder / "all", files)
-    return Instructor(folder, "--sandbox", "process", "--allow-unisolated", content=TOY)
+    return Instructor(folder, *UNISOLATED, content=TOY)
 
 
 def is_grading(process: subprocess.Popen[bytes]) -> bool:
@@ -305,24 +344,12 @@ def test_three_workers_of_which_one_is_killed_and_one_is_too_old(tmp_path: Path)
     shutil.copytree(ROOT / "kata", tmp_path / "old/kata", ignore=shutil.ignore_patterns("__pycache__"))
     init = tmp_path / "old/kata/__init__.py"
     init.write_text(init.read_text().replace(kata.__version__, "0.0.1"))
-    address = tmp_path / "scheduler.json"
-    of_worker = ("distributed.cli.dask_worker", "--scheduler-file", str(address), "--no-dashboard", "--no-nanny")
-    of_worker += ("--nthreads", "1", "--resources", "sandbox=1")
-    of_scheduler = ("distributed.cli.dask_scheduler", "--scheduler-file", str(address), "--no-dashboard")
-    of_scheduler += ("--host", "127.0.0.1", "--port", "0")
-    with ExitStack() as stack:
-        start = lambda *arguments, **options: stack.enter_context(  # noqa: E731 - three names, one way to start
-            process(*arguments, folder=tmp_path, **options)
-        )
-        start(*of_scheduler, path=tmp_path / "none", log="scheduler.log")
-        until(address.exists, "the scheduler said where it is")
-        start(*of_worker, path=tmp_path / "old", log="old.log")
-        start(*of_worker, path=ROOT, log="good.log")
-        killed = start(*of_worker, path=ROOT, log="killed.log")
-        for log in ("old.log", "good.log", "killed.log"):
-            until(lambda log=log: b"Registered to" in (tmp_path / log).read_bytes(), f"{log} tells of a start")
-        where = msgspec.json.decode(address.read_bytes())["address"]
-        grading = instructor.begin("run", "--sandbox", "process", "--allow-unisolated", "--cluster", where)
+    with Machines(tmp_path) as machines:
+        machines.scheduler(tmp_path / "none")
+        machines.worker(tmp_path / "old")
+        machines.worker(ROOT)
+        killed = machines.worker(ROOT)
+        grading = instructor.begin("run", *UNISOLATED, "--cluster", machines.address)
         until(lambda: is_grading(killed), "the worker that will be killed had a job")
         killed.send_signal(signal.SIGKILL)
         _, errors = grading.communicate(timeout=5 * UNTIL_SECONDS)
@@ -333,15 +360,35 @@ def test_three_workers_of_which_one_is_killed_and_one_is_too_old(tmp_path: Path)
     assert "distributed." not in said
     instructor.grade("plain")
     assert instructor.marks("run") == instructor.marks("plain")
-    judged = Counter(instructor.attempts("run"))
-    assert judged == Counter(instructor.attempts("plain")), "each job is judged once"
+    assert Counter(instructor.attempts("run")) == Counter(instructor.attempts("plain")), "each job is judged once"
+
+
+@pytest.mark.slow
+def test_without_its_scheduler_a_run_ends_and_goes_on_elsewhere(tmp_path: Path) -> None:
+    """One worker has no kata; the other one has a job when the scheduler dies."""
+    instructor = cohort(tmp_path, 4)
+    write(tmp_path / "none", {"kata.py": b"raise ImportError('no kata here')"})
+    with Machines(tmp_path) as machines:
+        scheduler = machines.scheduler(ROOT)
+        machines.worker(tmp_path / "none")
+        grades = machines.worker(ROOT)
+        grading = instructor.begin("run", *UNISOLATED, "--cluster", machines.address)
+        until(lambda: is_grading(grades), "a job had begun")
+        scheduler.send_signal(signal.SIGKILL)
+        _, errors = grading.communicate(timeout=5 * UNTIL_SECONDS)
+    said = errors.decode()
+    assert grading.returncode == 3, said
+    assert "It has no kata, or one that knows no clusters (no kata here)." in said
+    assert "The cluster's scheduler does not answer any more." in said
+    instructor.grade("run")
+    instructor.grade("plain")
+    assert instructor.marks("run") == instructor.marks("plain")
 
 
 @pytest.mark.slow
 def test_ctrl_c_in_the_terminal_lets_an_embedded_cluster_end_its_jobs(tmp_path: Path) -> None:
     instructor = cohort(tmp_path, 10)
-    options = ("--sandbox", "process", "--allow-unisolated", "--cluster", "local:2")
-    grading = instructor.begin("run", *options)
+    grading = instructor.begin("run", *UNISOLATED, "--cluster", "local:2")
     until(lambda: is_grading(grading), "a job had begun")
     # As a terminal does it: to all that are in the program's group of processes.
     program = psutil.Process(grading.pid)

@@ -14,7 +14,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -38,8 +38,8 @@ RESOURCE = "sandbox"
 
 CONNECT_SECONDS = 20.0
 """Until a scheduler must have answered, and have a worker that can grade."""
-ALONE_SECONDS = 60.0
-"""How long a run waits for a worker when all that it had are lost."""
+ALONE_SECONDS = 30.0
+"""How long a run waits for a worker when all that it had are lost, or refuse."""
 LOOK_SECONDS = 1.0
 """Between two looks at who is there."""
 FETCH_SECONDS = 30.0
@@ -62,8 +62,8 @@ class Crew:
         self._admitted: set[str] = set()
         self._refusals: dict[str, str] = {}
         self._places: dict[str, int] = {}
-        self.seen = 0
-        """How many workers there are, those included that can't grade."""
+        self.here: Set[str] = frozenset()
+        """All workers, those included that can't grade."""
 
     def places(self) -> dict[str, int]:
         """The workers that can grade, as of the last look, each with how many jobs it takes at once."""
@@ -72,25 +72,22 @@ class Crew:
     def look(self) -> None:
         """See who is there, and ask who is new for their version. Raises KataError when the scheduler is gone."""
         try:
-            workers = self._client.scheduler_info()["workers"]
-            offers = {
-                address: min(int(worker["resources"].get(RESOURCE, 0)), worker["nthreads"])
-                for address, worker in workers.items()
-            }
-            offers = {address: places for address, places in offers.items() if places}
-            self._admit([address for address in offers if address not in self._admitted | self._refusals.keys()])
-        except (OSError, RuntimeError) as error:
-            raise KataError(f"The cluster's scheduler does not answer any more: {error}.", _GO_ON) from error
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        except (OSError, RuntimeError, KeyError) as error:  # of a scheduler that is gone it knows no workers
+            raise _gone() from error
+        places = {address: _places_of(worker) for address, worker in workers.items()}
+        offers = {address: number for address, number in places.items() if number}
+        self._admit([address for address in offers if address not in self._admitted | self._refusals.keys()])
         # Whoever comes back at the same address is somebody new.
         self._admitted &= offers.keys()
         self._refusals = {address: why for address, why in self._refusals.items() if address in offers}
-        self.seen = len(workers)
-        self._places = {address: places for address, places in offers.items() if address in self._admitted}
+        self.here = workers.keys()
+        self._places = {address: number for address, number in offers.items() if address in self._admitted}
 
     def refuse(self, address: str, why: str) -> None:
         """Give that worker no jobs any more; `why` is a sentence."""
         self._admitted.discard(address)
-        self._places = {worker: places for worker, places in self._places.items() if worker != address}
+        self._places = {worker: number for worker, number in self._places.items() if worker != address}
         if address not in self._refusals:
             self._refusals[address] = why
             self._notice(f"The worker {address} grades nothing of this run. {why}")
@@ -110,6 +107,15 @@ class Crew:
                 self.refuse(address, f"It has kata {version}, and this is {__version__}.")
             elif not isinstance(version, OSError):  # that one has just gone
                 self.refuse(address, f"It has no kata, or one that knows no clusters ({version}).")
+
+
+def _places_of(worker: Mapping[str, Any]) -> int:
+    """How many jobs run at once on a worker, as the scheduler describes it."""
+    return min(int(worker["resources"].get(RESOURCE, 0)), int(worker["nthreads"]))
+
+
+def _gone() -> KataError:
+    return KataError("The cluster's scheduler does not answer any more.", _GO_ON)
 
 
 @dataclass(eq=False)
@@ -184,12 +190,12 @@ class Cluster:
                 pass
         except Exception as error:
             # Whatever it is: nobody may wait for ever.
-            self._problem = error
+            self._problem = error if self._client.status == "running" else _gone()
             for job in self._jobs:
-                self._give_up(job, error)
+                self._give_up(job, self._problem)
             while not self._inbox.empty():
                 if event := self._inbox.get():
-                    self._give_up(event[0], error)
+                    self._give_up(event[0], self._problem)
 
     def _turn(self) -> bool:
         """Do what comes next; whether to go on."""
@@ -212,27 +218,24 @@ class Cluster:
 
     def _look(self) -> None:
         self._crew.look()
-        places = self._crew.places()
         now = time.monotonic()
-        self._alone_since = None if places else self._alone_since or now
+        self._alone_since = None if self._crew.places() else self._alone_since or now
         if self._alone_since and now - self._alone_since > ALONE_SECONDS:
-            raise KataError("No worker is left that could grade.", _GO_ON)
+            raise KataError(f"No worker is left that grades this run. {self._crew.refusals()}".strip(), _GO_ON)
         for job in [*self._jobs]:
             if job.remote is None:
                 self._begin(job)
-            elif not job.workers & places.keys():
+            elif not job.workers & self._crew.here:
                 # Dask would wait until one of just these is back.
                 given, job.remote = job.remote, None
                 given.cancel()
                 self._lost(job)
 
     def _begin(self, job: _Job) -> None:
-        """Hand it to the workers that there are; later when there is none. KataError when all refuse."""
+        """Hand it to the workers that there are; when there is none, `_look` will do it later."""
         job.workers = frozenset(self._crew.places())
+        job.remote = None
         if not job.workers:
-            job.remote = None
-            if refusals := self._crew.refusals():
-                raise KataError(f"No worker grades this run. {refusals}", f"Mend one of them. {_GO_ON}")
             return
         job.remote = self._client.submit(
             eval,
@@ -260,15 +263,24 @@ class Cluster:
     def _ended(self, job: _Job, remote: distributed.Future[bytes]) -> None:
         from distributed import KilledWorker
 
-        if remote.status == "error" and not isinstance(error := remote.exception(FETCH_SECONDS), KilledWorker):
+        if remote.status == "finished":
+            self._answered(job, remote)
+            return
+        error = remote.exception(FETCH_SECONDS) if remote.status == "error" else None
+        if error is None or isinstance(error, KilledWorker):
+            self._crew.look()  # when it is the scheduler that is lost, this says so
+            self._lost(job)
+        else:
             self._jobs.remove(job)
             job.future.set_exception(error)
-            return
-        if remote.status != "finished":
-            self._lost(job)
-            return
+
+    def _answered(self, job: _Job, remote: distributed.Future[bytes]) -> None:
         holders = self._client.who_has([remote]).values()
-        answer = msgspec.msgpack.decode(remote.result(FETCH_SECONDS), type=Answer)
+        try:
+            answer = msgspec.msgpack.decode(remote.result(FETCH_SECONDS), type=Answer)
+        except TimeoutError:  # the worker has taken it along
+            self._begin(job)
+            return
         if answer.report is not None:
             self._jobs.remove(job)
             job.future.set_result(answer.report)
@@ -280,8 +292,7 @@ class Cluster:
     def _lost(self, job: _Job) -> None:
         """Its workers died over it: an inconclusive run, as when a sandbox breaks, that may be tried again."""
         self._jobs.remove(job)
-        sandbox: Any = _Lost(self.sandbox)
-        job.future.set_result(grade(job.exercise, job.submission, sandbox, seed=job.seed, connection=sandbox))
+        job.future.set_result(grade(job.exercise, job.submission, _Lost(self.sandbox), seed=job.seed))
 
     def _give_up(self, job: _Job, error: Exception) -> None:
         if not job.future.done():
@@ -296,10 +307,17 @@ class _Lost:
     errors = ""
 
     def __init__(self, name: SandboxName) -> None:
-        self._name = name
+        self.name: str = name
+        self._info = SandboxInfo(name=name, for_grades=False)
 
     def info(self) -> SandboxInfo:
-        return SandboxInfo(name=self._name, for_grades=False)
+        return self._info
+
+    def start(self, lanes: int = 1) -> _Lost:
+        return self
+
+    def write(self, data: bytes) -> None:
+        self.read(0, 0.0)
 
     def read(self, size: int, timeout_seconds: float) -> NoReturn:
         raise SandboxFailure("The worker that graded this was lost, and so were those that took it up.")
@@ -355,16 +373,15 @@ def _crew(client: distributed.Client, where: str, notice: Callable[[str], None])
     """The workers, once one of them can grade."""
     crew = Crew(client, notice)
     until = time.monotonic() + CONNECT_SECONDS
-    while True:
-        crew.look()
-        if crew.places():
-            return crew
-        if refusals := crew.refusals():
-            raise UsageError(f"No worker at {where} grades this run. {refusals}", "Mend one of them.")
-        if time.monotonic() > until:
-            break
+    crew.look()
+    while not crew.places() and time.monotonic() < until:
         time.sleep(0.1)
-    if crew.seen:
+        crew.look()
+    if crew.places():
+        return crew
+    if refusals := crew.refusals():
+        raise UsageError(f"No worker at {where} grades this run. {refusals}", "Mend one of them.")
+    if crew.here:
         raise UsageError(
             f"No worker at {where} has the resource `{RESOURCE}`.",
             f"Start workers with it: dask worker ADDRESS --resources {RESOURCE}=1.",

@@ -71,20 +71,21 @@ def pack(exercise: Exercise) -> Parcel:
 def serve(order: bytes) -> bytes:
     """Grade a job (an `Order` in msgpack); an `Answer` in msgpack.
 
-    What this machine lacks is a refusal. Raises what `kata.grade.grade` does beyond that, and OSError when the
-    exercise can't be laid out in the folder for temporary files.
+    Whatever this machine lacks is a refusal: the sandbox, room on its disk.
     """
     return msgspec.msgpack.encode(_answer(msgspec.msgpack.decode(order, type=Order)))
 
 
 def _answer(order: Order) -> Answer:
-    with tempfile.TemporaryDirectory(prefix="kata-worker-") as folder:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="kata-worker-") as folder:
             exercise = _unpack(order.parcel, Path(folder))
             submission = Submission(order.name, order.submission)
             return Answer(report=grade(exercise, submission, _launcher(order.sandbox), seed=order.seed))
-        except (ContentError, SandboxUnavailable) as error:
-            return Answer(refusal=f"{error.message} {error.remedy}".strip())
+    except (ContentError, SandboxUnavailable) as error:
+        return Answer(refusal=f"{error.message} {error.remedy}".strip())
+    except OSError as error:
+        return Answer(refusal=f"It has no folder to work in: {error}.")
 
 
 def _unpack(parcel: Parcel, root: Path) -> Exercise:
