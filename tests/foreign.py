@@ -1,4 +1,4 @@
-"""The `inside` sandbox where it belongs: in a container with an engine's usual rights, which has the whole course in it.
+"""The `inside` sandbox where it belongs: in a container with an engine's usual rights, and with the whole course.
 
 The container's first process is a shell, as a service's may be; kata's own launcher runs below it, and its streams are
 the container's.
@@ -7,6 +7,7 @@ the container's.
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from collections.abc import Iterator
 from functools import cache
@@ -44,8 +45,15 @@ sys.stderr.write(connection.close().errors)
 FIRST = 'python3 -s -P -B -c "$SERVE" "$@"; exit $?'
 
 
+NO_LANDLOCK = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [{"names": ["landlock_create_ruleset"], "action": "SCMP_ACT_ERRNO"}],
+}
+"""As under engines that don't know Landlock yet: what is closed must hold alone. Nothing else is refused."""
+
+
 class ForeignLauncher(DockerLauncher):
-    """Starts containers as a service would, with nothing asked for but that they have no network."""
+    """Starts containers as a service would, without network, and with `NO_LANDLOCK`."""
 
     name = "inside"
 
@@ -61,7 +69,9 @@ class ForeignLauncher(DockerLauncher):
         return container
 
     def _host_config(self, client: Any) -> dict[str, Any]:
-        config: dict[str, Any] = client.create_host_config(network_mode="none")
+        config: dict[str, Any] = client.create_host_config(
+            network_mode="none", security_opt=[f"seccomp={json.dumps(NO_LANDLOCK)}"]
+        )
         return config
 
 

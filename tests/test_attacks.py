@@ -1,4 +1,4 @@
-"""Every attack in tests/attacks, in docker, in bubblewrap and inside a container: no points, a clear report, and nothing left behind.
+"""Every attack in tests/attacks, in docker, in bubblewrap and inside a container: no points, and nothing left behind.
 
 What an attack tries and what must come of it stands in its own docstring; `attack.py` reads that, and runs it.
 """

@@ -101,7 +101,8 @@ def _serve(spawners: list[Spawner], options: argparse.Namespace, stream: EventSt
     if options.record:
         from kata.supervisor import places
 
-        places.close(options.record, options.work.parent, forbidden_anyway="landlock" in protections)
+        reachable, secrets = places.needed(options.work.parent), places.secrets()
+        places.close(options.record, reachable, secrets, forbidden_anyway="landlock" in protections)
     threading.Thread(target=_end_with_the_host, args=(options.record,), daemon=True).start()
     begun = time.monotonic()
     for spawner in spawners:

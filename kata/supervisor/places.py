@@ -19,7 +19,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from kata.catalog import content_root
@@ -35,21 +35,29 @@ _KERNELS = ("/proc", "/sys", "/dev/pts")
 _REFUSALS = (errno.EROFS, errno.EPERM, errno.EACCES)
 
 
-def close(record: Path, works: Path, *, forbidden_anyway: bool) -> None:
-    """Close everything but `works`, where runs keep the folders of their student processes, and what Python needs.
+def needed(works: Path) -> tuple[str, ...]:
+    """What student processes need: Python, a few devices, and `works`, where runs keep the folders of theirs."""
+    return (*landlock.readable(), *landlock.DEVICES, os.path.realpath(works))
+
+
+def secrets() -> tuple[str, ...]:
+    """The folders of graders and solutions, which may lie among the packages that Python reads."""
+    folders = (content_root() / name for name in ("graders", "solutions"))
+    return tuple(os.path.realpath(folder) for folder in folders if folder.is_dir())
+
+
+def close(
+    record: Path, reachable: Collection[str], hidden: Collection[str], *, forbidden_anyway: bool, top: str = "/"
+) -> None:
+    """Close all of `top` but what is `reachable`, and of that what is `hidden`; real paths, all of them.
 
     `record` takes the modes from before. `forbidden_anyway` says that the kernel keeps each student process from other
-    files as well (Landlock): then what can't be closed need not be, but for graders and solutions. Raises Inconclusive
-    when something stays open that must not.
+    files as well (Landlock): then what can't be closed need not be, unless it is hidden. Raises Inconclusive when
+    something stays open that must not.
     """
     restore(record)
-    content = content_root()
-    hidden = {str(content / name) for name in ("graders", "solutions")}
-    hidden = {os.path.realpath(path) for path in hidden if os.path.isdir(path)}
-    reachable = {*landlock.readable(), *landlock.DEVICES, os.path.realpath(works)}
-    changes = [
-        (path, mode, mode & ~taken) for path, mode, taken in _taken(sorted(reachable), hidden, "/") if mode & taken
-    ]
+    taken = _taken(reachable, hidden, top)
+    changes = [(path, mode, mode & ~rights) for path, mode, rights in taken if mode & rights]
     record.write_text(json.dumps(changes))
     for path, _, mode in changes:
         try:
@@ -78,7 +86,7 @@ def restore(record: Path) -> None:
     record.unlink(missing_ok=True)
 
 
-def _taken(reachable: Sequence[str], hidden: set[str], folder: str) -> Iterator[tuple[str, int, int]]:
+def _taken(reachable: Collection[str], hidden: Collection[str], folder: str) -> Iterator[tuple[str, int, int]]:
     """Path and mode of what is in `folder` and leads to something reachable, or would be, and what to take from it."""
     for path, mode in _entries(folder):
         if path in reachable:
@@ -90,7 +98,7 @@ def _taken(reachable: Sequence[str], hidden: set[str], folder: str) -> Iterator[
             yield path, mode, OTHERS
 
 
-def _writable(path: str, mode: int, hidden: set[str]) -> Iterator[tuple[str, int, int]]:
+def _writable(path: str, mode: int, hidden: Collection[str]) -> Iterator[tuple[str, int, int]]:
     """What is hidden at `path` or below it, and whatever could be written there, but for devices."""
     if path in hidden:
         yield path, mode, OTHERS
