@@ -82,10 +82,10 @@ def grade(
     stream = EventStream(connection, on_event or (lambda event: None))
     try:
         stream.wait_until_ready()
-        ready_at = time.monotonic()
         connection.write(
             frame(msgspec.msgpack.encode(_job(exercise, submission, wanted, seed, coverage)), JOB_BYTES_MAX)
         )
+        ready_at = time.monotonic()
         stream.run(deadline=ready_at + exercise.limits.run_seconds + SPARE_SECONDS)
     except (SandboxFailure, WireError, EOFError, TimeoutError) as error:
         stream.problem = stream.problem or _broken_off(error)

@@ -98,4 +98,4 @@ class Numbered(msgspec.Struct, frozen=True, array_like=True):
     event: Event
 
 
-SandboxName = Literal["docker", "bubblewrap", "process"]
+SandboxName = Literal["docker", "bubblewrap", "inside", "process"]

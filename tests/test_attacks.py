@@ -1,4 +1,4 @@
-"""Every attack in tests/attacks, in docker and in bubblewrap: no points, a clear report, and nothing left behind.
+"""Every attack in tests/attacks, in docker, in bubblewrap and inside a container: no points, and nothing left behind.
 
 What an attack tries and what must come of it stands in its own docstring; `attack.py` reads that, and runs it.
 """
@@ -38,6 +38,7 @@ BY_NAME = {each.name: each for each in ATTACKS}
 SANDBOXES = [
     pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
     pytest.param("docker", marks=pytest.mark.docker),
+    pytest.param("inside", marks=pytest.mark.docker),
 ]
 HIDDEN = attack.hidden()
 OURS = re.compile(r"kata/(supervisor|grading|sandbox)/|/_pytest/|INTERNALERROR")
@@ -65,10 +66,13 @@ def launchers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 
     def launcher(name: str, request: pytest.FixtureRequest) -> Launcher:
         if name not in made:
-            if name == "docker":
+            if name in ("docker", "inside"):
+                from foreign import ForeignLauncher
+
                 from kata.sandbox.docker import DockerLauncher
 
-                made[name] = DockerLauncher(request.getfixturevalue("docker_image"))
+                kind = DockerLauncher if name == "docker" else ForeignLauncher
+                made[name] = kind(request.getfixturevalue("docker_image"))
             else:
                 made[name] = BubblewrapLauncher() if name == "bubblewrap" else ProcessLauncher()
         return made[name]

@@ -51,6 +51,11 @@ def bubblewrap_is(monkeypatch: pytest.MonkeyPatch, *, available: bool) -> None:
     monkeypatch.setattr(importlib.import_module("kata.sandbox.bubblewrap"), "offer", lambda: offered)
 
 
+def inside_is(monkeypatch: pytest.MonkeyPatch, *, available: bool) -> None:
+    offered = Offer(name="inside", available=available, summary="This is not root of a container.", remedy="Do.")
+    monkeypatch.setattr(importlib.import_module("kata.sandbox.inside"), "offer", lambda: offered)
+
+
 @pytest.mark.docker
 @pytest.mark.parametrize("name", ["auto", "docker"])
 def test_docker_is_taken_where_a_daemon_answers(name: str, heard: Heard, docker_image: str) -> None:
@@ -73,25 +78,34 @@ def test_an_image_that_cant_be_built_is_told(heard: Heard, no_image: None, monke
         heard.choose("docker")
 
 
+def test_then_inside(heard: Heard, no_docker: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    bubblewrap_is(monkeypatch, available=False)
+    inside_is(monkeypatch, available=True)
+    assert heard.choose("auto") == "inside"
+    assert heard.notices == []
+
+
 def test_the_last_resort_is_told(heard: Heard, no_docker: None, monkeypatch: pytest.MonkeyPatch) -> None:
     bubblewrap_is(monkeypatch, available=False)
+    inside_is(monkeypatch, available=False)
     assert heard.choose("auto") == "process"
     (notice,) = heard.notices
     assert "without isolation" in notice
 
 
-@pytest.mark.parametrize("name", ["docker", "bubblewrap"])
+@pytest.mark.parametrize("name", ["docker", "bubblewrap", "inside"])
 def test_what_is_asked_for_by_name_is_not_replaced(
     name: str, heard: Heard, no_docker: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bubblewrap_is(monkeypatch, available=False)
+    inside_is(monkeypatch, available=False)
     with pytest.raises(SandboxUnavailable) as told:
         heard.choose(name)
     assert told.value.remedy
 
 
-def test_a_survey_names_all_three(no_docker: None) -> None:
+def test_a_survey_names_all_of_them(no_docker: None) -> None:
     offers = survey()
-    assert [each.name for each in offers] == ["docker", "bubblewrap", "process"]
+    assert [each.name for each in offers] == ["docker", "bubblewrap", "inside", "process"]
     assert not offers[0].available
     assert all(each.summary.endswith(".") for each in offers)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-SANDBOXES = ("auto", "docker", "bubblewrap", "process")
+SANDBOXES = ("auto", "docker", "bubblewrap", "inside", "process")
 
 
 def exercise_argument(command: Command) -> Command:

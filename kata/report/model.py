@@ -123,7 +123,7 @@ class SubmissionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SandboxInfo(msgspec.Struct, frozen=True, kw_only=True):
-    name: Literal["docker", "bubblewrap", "process"]
+    name: Literal["docker", "bubblewrap", "inside", "process"]
     for_grades: bool
     """False for `process`: a practice score must not pass for a graded one."""
     isolates: tuple[str, ...] = ()

@@ -14,37 +14,10 @@ from pathlib import Path
 
 from kata.errors import SandboxUnavailable
 from kata.report.model import SandboxInfo
-from kata.sandbox import Offer
+from kata.sandbox import Offer, trial
 from kata.sandbox.process import ChildConnection
 
-TRIAL_SECONDS = 10.0
-
-_TRIAL = """
-import os, sys
-from kata.student import confine
-
-c = confine.Confinement(
-    mode="namespaces", directory=sys.argv[1], uid=int(sys.argv[2]) or None,
-    memory_mib=512, processes=8, cpu_seconds=5, file_mib=1, tmpfs_mib=1,
-)
-confine.prepare()
-pid = confine.fork(c)
-if pid == 0:
-    status = 1
-    try:
-        print(*confine.confine(c), sep=", ", flush=True)
-        status = 0
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr, flush=True)
-    finally:
-        os._exit(status)
-os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-sys.exit(os.waitstatus_to_exitcode(confine.destroy(c, pid)))
-"""
-"""Confines one process as for grading, and says what was active."""
-
 _SYSCTL = Path("/proc/sys")
-_CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 _INSTALL = "Install it, as in `apt-get install bubblewrap` or `dnf install bubblewrap`."
 _SET_UID = "Make it an ordinary program: `sudo chmod u-s {bwrap}`."
@@ -84,23 +57,23 @@ class BubblewrapLauncher:
 @functools.cache
 def offer() -> Offer:
     """Whether bubblewrap works here, found out by confining one process. Takes 0.2 s; at most
-    TRIAL_SECONDS."""
+    trial.TRIAL_SECONDS."""
     bwrap = shutil.which("bwrap")
     if sys.platform != "linux":
         return _unavailable("bubblewrap needs Linux.", "Use docker.")
     if bwrap is None:
         return _unavailable("bubblewrap is not installed.", _INSTALL)
     try:
-        trial = _try()
+        done = _try()
     except SandboxUnavailable as error:
         return _unavailable(error.message, error.remedy)
     except subprocess.TimeoutExpired:
         return _unavailable(
-            f"bubblewrap did not answer within {TRIAL_SECONDS:g} s.",
+            f"bubblewrap did not answer within {trial.TRIAL_SECONDS:g} s.",
             "Try again when the machine is less busy.",
         )
-    if trial.returncode != 0:
-        return _unavailable(*explain(trial.stderr, bwrap))
+    if done.returncode != 0:
+        return _unavailable(*explain(done.stderr, bwrap))
     from kata.supervisor.bubblewrap import uid_range, version
 
     number = ".".join(map(str, version(bwrap)))
@@ -109,7 +82,7 @@ def offer() -> Offer:
         available=True,
         summary=f"bubblewrap {number} works.",
         facts=(
-            ("protections", trial.stdout.strip()),
+            ("protections", done.stdout.strip()),
             (
                 "user ids",
                 "one for each student process" if uid_range() else "this user's, in a user namespace",
@@ -129,7 +102,7 @@ def explain(errors: str, bwrap: str) -> tuple[str, str]:
         return "This system allows no more user namespaces.", _NAMESPACES_MAX
     if _setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
         return "AppArmor keeps bubblewrap from using user namespaces.", _APPARMOR.format(bwrap=bwrap)
-    if any(mark.exists() for mark in _CONTAINER_MARKS) or "container" in os.environ:
+    if trial.in_container():
         return "This container allows no namespaces inside.", _CONTAINER
     lines = errors.strip().splitlines() or ["it ended without a message"]
     return f"bubblewrap does not work here: {lines[-1]}.", "Use docker."
@@ -139,18 +112,7 @@ def _try() -> subprocess.CompletedProcess[str]:
     from kata.supervisor.bubblewrap import WORK, uid_range, zygote_command
 
     uid = uid_range()[-1] if uid_range() else 0
-    command, environment = zygote_command(["-s", "-B", "-c", _TRIAL, WORK, str(uid)])
-    return subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=TRIAL_SECONDS,
-        check=False,
-        cwd="/",
-    )
+    return trial.run(*zygote_command(["-s", "-B", "-c", trial.TRIAL, "namespaces", WORK, str(uid)]))
 
 
 def _setting(name: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Literal
 
 from kata.errors import SandboxUnavailable
 from kata.sandbox import Launcher, Offer, Progress
 
-Choice = Literal["auto", "docker", "bubblewrap", "process"]
+Choice = Literal["auto", "docker", "bubblewrap", "inside", "process"]
 """What `--sandbox` may be."""
 
 LANES_MAX = 4
@@ -18,7 +19,8 @@ LANES_MAX = 4
 def choose(name: Choice, *, progress: Progress, notice: Progress) -> Launcher:
     """A launcher of the sandbox of that name, its image built if need be.
 
-    `auto` is docker when a daemon answers, else bubblewrap when it works, else process. `progress` hears of
+    `auto` is docker when a daemon answers, else bubblewrap when it works, else inside where this is root of a
+    container, else process. `progress` hears of
     what takes long, `notice` of a choice that the person would want to know of. Raises SandboxUnavailable
     when the sandbox asked for can't be had; `auto` always finds one.
     """
@@ -26,7 +28,7 @@ def choose(name: Choice, *, progress: Progress, notice: Progress) -> Launcher:
         return _first_that_works(progress, notice)
     if name == "docker":
         return _docker(progress)
-    return _bubblewrap() if name == "bubblewrap" else _process()
+    return {"bubblewrap": _bubblewrap, "inside": _inside, "process": _process}[name]()
 
 
 def lanes() -> int:
@@ -37,9 +39,9 @@ def lanes() -> int:
 
 def survey() -> list[Offer]:
     """What each kind of sandbox would be on this machine, best first. Takes at most some seconds."""
-    from kata.sandbox import bubblewrap, docker, process
+    from kata.sandbox import bubblewrap, docker, inside, process
 
-    return [docker.offer(), bubblewrap.offer(), process.offer()]
+    return [docker.offer(), bubblewrap.offer(), inside.offer(), process.offer()]
 
 
 def _first_that_works(progress: Progress, notice: Progress) -> Launcher:
@@ -55,11 +57,11 @@ def _first_that_works(progress: Progress, notice: Progress) -> Launcher:
 
 
 def _without_docker(notice: Progress) -> Launcher:
-    try:
-        return _bubblewrap()
-    except SandboxUnavailable:
-        notice("Neither docker nor bubblewrap works here: this runs without isolation. See `kata doctor`.")
-        return _process()
+    for launcher in (_bubblewrap, _inside):
+        with contextlib.suppress(SandboxUnavailable):
+            return launcher()
+    notice("Neither docker nor bubblewrap works here: this runs without isolation. See `kata doctor`.")
+    return _process()
 
 
 def _docker(progress: Progress) -> Launcher:
@@ -76,6 +78,15 @@ def _bubblewrap() -> Launcher:
     if not offered.available:
         raise SandboxUnavailable(offered.summary, offered.remedy)
     return bubblewrap.BubblewrapLauncher()
+
+
+def _inside() -> Launcher:
+    from kata.sandbox import inside
+
+    offered = inside.offer()
+    if not offered.available:
+        raise SandboxUnavailable(offered.summary, offered.remedy)
+    return inside.InsideLauncher()
 
 
 def _process() -> Launcher:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +58,21 @@ class ProcessLauncher:
 
 
 class ChildConnection:
-    """A supervisor in a child process, with a private folder that goes when it ends."""
+    """A supervisor in a child process, with a private folder in `root` that goes when it ends.
 
-    def __init__(self, spawner: str, lanes: int) -> None:
-        sweep()
-        self._scratch = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_scratch_root()))
+    `options` are further ones of the supervisor's, `inherited` the descriptors that it gets besides.
+    """
+
+    def __init__(
+        self,
+        spawner: str,
+        lanes: int,
+        *,
+        root: Path | None = None,
+        options: Sequence[str] = (),
+        inherited: Sequence[int] = (),
+    ) -> None:
+        self._scratch = run_folder(root or _scratch_root())
         self._ending: ChildEnding | None = None
         self._errors = (self._scratch / "errors").open("w+b")
         package = str(Path(__file__).resolve().parents[2])
@@ -70,24 +81,16 @@ class ChildConnection:
         try:
             self._process = subprocess.Popen(
                 [
-                    sys.executable,
-                    "-s",
-                    "-X",
-                    "utf8",
-                    "-m",
-                    "kata.supervisor",
-                    "--spawner",
-                    spawner,
-                    "--scratch",
-                    str(self._scratch),
-                    "--lanes",
-                    str(lanes),
+                    *(sys.executable, "-s", "-P", "-X", "utf8", "-m", "kata.supervisor"),
+                    *("--spawner", spawner, "--scratch", str(self._scratch), "--lanes", str(lanes)),
+                    *options,
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 cwd=self._scratch,
                 env=environment,
+                pass_fds=inherited,
                 start_new_session=True,
             )
         except OSError as error:
@@ -145,12 +148,13 @@ def offer() -> Offer:
     )
 
 
-def sweep() -> None:
-    """Remove the folders of runs whose kata was killed."""
-    for folder in _scratch_root().glob(f"{_PREFIX}*"):
+def run_folder(root: Path) -> Path:
+    """A private folder for a run of this process, in `root`; those of runs whose kata was killed are removed there."""
+    for folder in root.glob(f"{_PREFIX}*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
         if owner.isdigit() and not _is_alive(int(owner)):
             remove_tree(folder)
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
 
 
 def _scratch_root() -> Path:

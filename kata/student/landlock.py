@@ -23,7 +23,7 @@ _SCOPE_VERSION, _SCOPE = 6, 0b11
 """TCP bind and connect; abstract Unix sockets and signals to processes outside."""
 
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/etc", "/nix/store", "/gnu/store")
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 class _Ruleset(ctypes.Structure):
@@ -70,7 +70,7 @@ def restrict(own: str, readable: tuple[str, ...]) -> bool:
     try:
         for path in readable:
             _allow(ruleset, path, _EXECUTE | _READ_FILE | _READ_DIRECTORY)
-        for path in _DEVICES:
+        for path in DEVICES:
             _allow(ruleset, path, _READ_FILE | _WRITE_FILE)
         _allow(ruleset, own, handled & ~_MAKE_DEVICES_AND_SOCKETS)
         kernel.syscall(_RESTRICT_SELF, ruleset, 0)

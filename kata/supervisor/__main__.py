@@ -1,6 +1,6 @@
 """The supervisor: one job in by stdin, numbered events out by stdout, and the end when stdin closes.
 
-python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER [--lanes N]
+python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER [--work FOLDER] [--record FILE] [--lanes N]
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="kata.supervisor")
     parser.add_argument("--spawner", choices=("uid", "namespaces", "plain"), required=True)
     parser.add_argument("--scratch", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("/work"), help="where student processes have their folders")
+    parser.add_argument("--record", type=Path, help="close the container's other places, and keep account here")
     parser.add_argument("--lanes", type=int, default=1, help="how many checks run side by side")
     options = parser.parse_args()
     # The stream to the host gets a descriptor of its own; what anybody here prints goes to our log.
@@ -70,9 +72,12 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if options.spawner == "uid":
         close_shared_places()
-    spawners = [Spawner(options.spawner, options.scratch, lane, options.lanes) for lane in range(options.lanes)]
+    spawners = [
+        Spawner(options.spawner, options.scratch, lane, options.lanes, work=options.work)
+        for lane in range(options.lanes)
+    ]
     try:
-        _serve(spawners, options.scratch, stream)
+        _serve(spawners, options, stream)
     except EOFError:
         pass
     except Exception as error:
@@ -81,16 +86,24 @@ def main() -> None:
     finally:
         for spawner in spawners:
             spawner.close()
+        if options.record:
+            _open_again(options.record)
 
 
-def _serve(spawners: list[Spawner], scratch: Path, stream: EventStream) -> None:
+def _serve(spawners: list[Spawner], options: argparse.Namespace, stream: EventStream) -> None:
     from kata.supervisor import runner  # imports pytest and Hypothesis while the zygotes are starting
 
     gc.freeze()  # what was imported stays: no collection needs to look at it
-    stream.emit(Ready(version=__version__, python=sys.version.split()[0], protections=spawners[0].probe()))
+    protections = spawners[0].probe()
+    stream.emit(Ready(version=__version__, python=sys.version.split()[0], protections=protections))
     payload = read_frame(_read_stdin, JOB_BYTES_MAX)
     job = msgspec.msgpack.decode(payload, type=Job)
-    threading.Thread(target=_end_with_the_host, daemon=True).start()
+    if options.record:
+        from kata.supervisor import places
+
+        reachable, secrets = places.needed(options.work.parent), places.secrets()
+        places.close(options.record, reachable, secrets, forbidden_anyway="landlock" in protections)
+    threading.Thread(target=_end_with_the_host, args=(options.record,), daemon=True).start()
     begun = time.monotonic()
     for spawner in spawners:
         spawner.prepare(job.submission, job.file, job.limits, job.uid_base)
@@ -102,7 +115,7 @@ def _serve(spawners: list[Spawner], scratch: Path, stream: EventStream) -> None:
     if failure is None:
         for spawner in spawners:
             spawner.compile()
-        finished = runner.run_checks(job, world, spawners, scratch, stream.emit, _log)
+        finished = runner.run_checks(job, world, spawners, options.scratch, stream.emit, _log)
     world.end()
     stream.emit(
         Final(
@@ -132,10 +145,18 @@ def _read_stdin(size: int) -> bytes:
     return data
 
 
-def _end_with_the_host() -> None:
-    """A host that dies leaves nothing running: its end of our stdin closes."""
+def _end_with_the_host(record: Path | None) -> None:
+    """A host that dies leaves nothing running, and nothing closed: its end of our stdin closes."""
     sys.stdin.buffer.read(1)
+    if record:
+        _open_again(record)
     os._exit(1)
+
+
+def _open_again(record: Path) -> None:
+    from kata.supervisor import places
+
+    places.restore(record)
 
 
 def _log(text: str) -> None:

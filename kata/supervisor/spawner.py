@@ -74,14 +74,17 @@ class _Requested(msgspec.Struct):
 
 
 class Spawner:
-    """Starts, kills and cleans up student processes. `scratch` is a private folder, used in `plain`.
+    """Starts, kills and cleans up student processes.
 
+    Where they have their folders: in `uid` in `work`, which all may pass and only root may write; in `namespaces` on
+    `work`; in `plain` in `scratch`, a private folder.
     The zygote works while the supervisor does: one process is always started ahead, and nobody waits for an end.
     Of several side by side, each is told which `lane` of how many `lanes` it serves: they share the run's user ids.
     """
 
-    def __init__(self, mode: Mode, scratch: Path, lane: int = 0, lanes: int = 1) -> None:
+    def __init__(self, mode: Mode, scratch: Path, lane: int = 0, lanes: int = 1, *, work: Path = Path("/work")) -> None:
         self.mode = mode
+        self._work = work
         self._scratch = scratch / f"lane-{lane}"
         self._slots = range(UIDS // lanes * lane, UIDS // lanes * (lane + 1))
         ours, theirs = socket.socketpair()
@@ -97,7 +100,7 @@ class Spawner:
         )
         theirs.close()
         self._limits = Limits()
-        self._uid_base = _usable(UID_BASE_OF_PROBES)
+        self._uid_base = usable(UID_BASE_OF_PROBES)
         self._count = 0
         self._taken: set[int | None] = set()
         """User ids of living processes, where each has one of its own."""
@@ -123,7 +126,7 @@ class Spawner:
 
     def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int) -> None:
         """Once a job: whom the processes will run, and within what."""
-        self._limits, self._uid_base = limits, _usable(uid_base)
+        self._limits, self._uid_base = limits, usable(uid_base)
         if self._spare is not None:
             self._discard(self._spare)
             self._spare = None
@@ -247,10 +250,10 @@ class Spawner:
 
     def _confinement(self) -> Confinement:
         slot = self._next_slot()
-        places = {"uid": f"/work/{slot}", "namespaces": "/work", "plain": str(self._scratch / f"node-{self._count}")}
+        own = {"uid": self._work / str(slot), "plain": self._scratch / f"node-{self._count}"}
         return Confinement(
             mode=self.mode,
-            directory=places[self.mode],
+            directory=str(own.get(self.mode, self._work)),
             uid=self._uid_base + slot
             if self.mode == "uid" or (self.mode == "namespaces" and os.geteuid() == 0)
             else None,
@@ -327,8 +330,8 @@ class Spawner:
         return hello, visible
 
 
-def _usable(uid_base: int) -> int:
-    """The same, or where a user namespace maps fewer ids (rootless docker maps 65,536), one among those that it has."""
+def usable(uid_base: int) -> int:
+    """The same base, or where a user namespace maps fewer ids (rootless docker maps 65,536), one among those it has."""
     try:
         mapped = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
     except (OSError, ValueError, IndexError):
