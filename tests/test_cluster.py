@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import psutil
 import pytest
 from cohorts import ROOT, Instructor
-from distributed import LocalCluster, get_worker
+from distributed import KilledWorker, LocalCluster, get_worker
 from test_cohort import attempts, marks, submissions
 from test_intake import COUNTER, write
 from toy import PARTLY, SOLVED, TOY, Course, fake_grade
@@ -198,6 +199,24 @@ def test_a_job_whose_workers_are_lost_is_inconclusive_and_loses_nothing(
     assert [outcome for _, _, outcome in attempts(course.here / "run")] == ["inconclusive", None]
     assert course.kata("grade", "--resume", "run").status == 0
     assert marks(course)[0]["score"] == "100"
+
+
+def test_a_job_that_takes_its_workers_along_is_inconclusive_and_the_rest_is_graded(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deadly(exercise: Exercise, submission: Any, *arguments: Any, **options: Any) -> Any:
+        if b"deadly" in submission.files[exercise.file]:
+            # What Dask says of a job over which several workers were lost.
+            raise KilledWorker("job", SimpleNamespace(address="gone"), 3)
+        return fake_grade(exercise, submission, *arguments, **options)
+
+    monkeypatch.setattr("kata.cohort.worker.grade", deadly)
+    submissions(course, ada="# deadly\n", bob=PARTLY)
+    with workers(2) as cluster:
+        said = course.kata("grade", "all", "--out", "run", "--retry", "1", "--cluster", cluster.scheduler_address)
+    assert (said.status, "1 graded, 1 inconclusive." in said.out) == (3, True), said.err
+    assert sorted(outcome or "" for _, _, outcome in attempts(course.here / "run")) == [*2 * ["inconclusive"], "unmet"]
+    assert marks(course)[0]["note"].startswith("The worker that graded this was lost")
 
 
 def test_a_fault_of_ours_on_a_worker_ends_the_run_as_one_here_does(course: Course) -> None:

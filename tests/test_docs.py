@@ -58,7 +58,7 @@ def test_every_variable_that_the_program_reads_is_in_the_readme() -> None:
     assert not missing, f"Tell in README.md what {missing} are for."
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/authors.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/authors.md", "docs/clusters.md"])
 def test_options_that_documents_mention_exist(document: str) -> None:
     context = click.Context(kata)
     for name, option in re.findall(r"kata ([a-z]+)\b[^`\n]*? (--[a-z-]+)", (ROOT / document).read_text("utf-8")):

@@ -21,13 +21,14 @@ TREES = ("exercises", "graders", "solutions")
 ROOM = {path: path.relative_to(ROOT / "kata").parts[0] for path in CODE}
 """For each file of the package the folder (or file) of `kata/` that it stands in."""
 
-HEAVY = ("coverage", "docker", "hypothesis", "jinja2", "pytest", "rich", "watchfiles", "websockets")
+HEAVY = ("coverage", "distributed", "docker", "hypothesis", "jinja2", "pytest", "rich", "watchfiles", "websockets")
 FUNCTION_STATEMENTS_MAX = 40
 """A ratchet: lower it when the longest function gets shorter, never raise it."""
 
 LINK_HOSTS = {
     "click.palletsprojects.com",
     "cs50.readthedocs.io",
+    "distributed.dask.org",
     "docs.docker.com",
     "docs.kernel.org",
     "docs.pytest.org",
@@ -35,8 +36,10 @@ LINK_HOSTS = {
     "gradescope-autograders.readthedocs.io",
     "gvisor.dev",
     "hypothesis.readthedocs.io",
+    "jobqueue.dask.org",
     "json-schema.org",
     "keepachangelog.com",
+    "kubernetes.dask.org",
     "man7.org",
     "no-color.org",
     "peps.python.org",
@@ -109,6 +112,11 @@ def test_only_the_command_line_prints_or_exits() -> None:
 def test_only_two_files_know_docker() -> None:
     found = importing("docker", allowed={"sandbox/docker.py", "sandbox/image.py"})
     assert not found, f"{found} imports docker: ask kata/sandbox/docker.py or image.py for what is needed."
+
+
+def test_only_one_file_knows_dask() -> None:
+    found = [each for module in ("dask", "distributed") for each in importing(module, allowed={"cohort/cluster.py"})]
+    assert not found, f"{found} imports Dask, which is an extra: ask kata/cohort/cluster.py for what is needed."
 
 
 def test_the_student_side_knows_nothing_of_the_grader_side() -> None:
