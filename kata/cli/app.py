@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "Show your progress over all exercises."),
     "grade": ("grade", "Grade a folder of many people's submissions."),
     "gradebook": ("gradebook", "Write the marks of a run."),
+    "export": ("export", "Make an autograder or a workflow for a course platform."),
     "doctor": ("doctor", "Say what this machine offers, and what will be used."),
     "sandbox": ("sandbox", "Build the sandbox image, or clean up after runs."),
     "dev": ("dev", "Write and prove exercises."),
