@@ -25,7 +25,8 @@ fi
 rm -rf /opt/kata
 mkdir -p /opt/kata
 umask 022
-"$$python" wheels/pip-*.whl/pip install --quiet --disable-pip-version-check --root-user-action ignore \
+pip=(wheels/pip-*.whl)
+"$$python" "$$pip/pip" install --quiet --disable-pip-version-check --root-user-action ignore \
     --no-index --find-links wheels --target /opt/kata $packages
 cp -R kata/. /opt/kata/
 ln -s "$$python" /opt/kata/python
