@@ -89,14 +89,14 @@ def _get(progress: Progress, python: TargetPython, names: Sequence[str], doing: 
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(_installed().items())))
     command = [*doing, str(folder)]
     try:
-        refusal = _pip(python, [*command, *map(_pin, names), "--constraint", str(constraints)])
+        refusal = _pip(python, [*map(_pin, names), "--constraint", str(constraints)], command)
     finally:
         constraints.unlink()
     if refusal:
         progress("Not all packages are to be had at this machine's versions: taking the newest")
         shutil.rmtree(folder)
         folder.mkdir()
-        refusal = _pip(python, [*command, *names])
+        refusal = _pip(python, list(names), command)
     if refusal:
         raise SandboxUnavailable(
             f"pip could not get the packages for Python {python.version}: {refusal}.",
@@ -125,14 +125,15 @@ def _installed() -> dict[str, str]:
     return {name: version for name, version in found.items() if name not in NEWEST}
 
 
-def _pip(python: TargetPython, arguments: list[str]) -> str:
-    """Let pip do something for another Python; why it could not, or ""."""
+def _pip(python: TargetPython, wanted: list[str], doing: list[str]) -> str:
+    """Let pip do something with packages for another Python; why it could not, or ""."""
     command = [
         *_pip_command(),
-        *arguments,
+        *doing,
         *("--only-binary", ":all:", "--quiet", "--disable-pip-version-check", "--no-input", "--implementation", "cp"),
         *("--python-version", ".".join(python.version.split(".")[:2])),
         *(option for platform in python.platforms for option in ("--platform", platform)),
+        *wanted,
     ]
     # A user's own settings for where to install would contradict --target.
     environment = {**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
