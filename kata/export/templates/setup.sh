@@ -31,4 +31,5 @@ pip=(wheels/pip-*.whl)
 cp -R kata/. /opt/kata/
 ln -s "$$python" /opt/kata/python
 chmod -R u=rwX,go=rX /opt/kata
-PYTHONPATH=/opt/kata /opt/kata/python -P -m kata --version
+exercises=$$(PYTHONPATH=/opt/kata KATA_HOME=/tmp/kata-home /opt/kata/python -s -P -m kata list)
+[[ $$exercises == *$exercise* ]]
