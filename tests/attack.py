@@ -9,7 +9,8 @@ An attack is a file whose docstring begins with what it tries, against which exe
 `Against` may go on with `, in 4 s`: a run shorter than the others. `Must` names an outcome (`unmet`, `not graded`, or
 `refused` for what is not even read), and what the first failure says as a regular expression. A file that defines
 `build(folder)` makes the submission, and gives the path to it; any other file is one. What must stay impossible is
-printed as `BREACH` by an attack that has managed it. `Control` marks those that must manage it in `process`.
+printed as `BREACH` by an attack that has managed it. `Inside` says what the first failure says in that sandbox, where
+another limit ends the attack than elsewhere. `Control` marks those that must manage it in `process`.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ LIMITS = Limits(check_seconds=3, call_seconds=0.5, run_seconds=15)
 CANARY = "canary-4f1d7c"
 """Stands in this process's environment, and nowhere in a sandbox."""
 
-_FIELDS = re.compile(r"^(Tries|Against|Must|Control): ", re.MULTILINE)
+_FIELDS = re.compile(r"^(Tries|Against|Must|Inside|Control): ", re.MULTILINE)
 _OUTCOMES = {"unmet": "unmet", "not graded": "inconclusive", "refused": "refused"}
 ORPHAN_SECONDS = 3.0
 """In which what the kernel is just killing has ended."""
@@ -74,6 +75,7 @@ class Attack(NamedTuple):
     score_max: int
     outcome: str
     says: str
+    says_inside: str
     seconds_max: float
     control: bool
     """Unconfined, in the `process` sandbox, it does what must stay impossible: the proof that it is a real attack."""
@@ -110,6 +112,8 @@ def _read(path: Path) -> Attack:
         r"score at most (\d+); (unmet|not graded|refused); says /(.+)/(?:; within (\d+) s)?", fields["Must"]
     )
     assert against, f"{name}: {fields['Against']!r} is no exercise"
+    inside = re.fullmatch(r"says /(.+)/", fields["Inside"]) if "Inside" in fields else None
+    assert inside or "Inside" not in fields, f"{name}: {fields['Inside']!r} can't be understood"
     assert must, f"{name}: {fields['Must']!r} can't be understood"
     return Attack(
         name,
@@ -121,6 +125,7 @@ def _read(path: Path) -> Attack:
         int(must[1]),
         _OUTCOMES[must[2]],
         must[3],
+        inside[1] if inside else must[3],
         float(must[4] or 30),
         "Control" in fields,
     )

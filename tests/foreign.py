@@ -47,6 +47,10 @@ FIRST = 'python3 -s -P -B -c "$SERVE" "$@"; exit $?'
 
 NO_LANDLOCK = {
     "defaultAction": "SCMP_ACT_ALLOW",
+    "archMap": [
+        {"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86", "SCMP_ARCH_X32"]},
+        {"architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"]},
+    ],
     "syscalls": [{"names": ["landlock_create_ruleset"], "action": "SCMP_ACT_ERRNO"}],
 }
 """As under engines that don't know Landlock yet: what is closed must hold alone. Nothing else is refused."""

@@ -180,7 +180,7 @@ class TestUids:
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The kernel's settings and the marks of containers, to be written by the test."""
     monkeypatch.setattr(sandbox, "_SYSCTL", tmp_path)
-    monkeypatch.setattr(sandbox, "_CONTAINER_MARKS", (tmp_path / ".dockerenv",))
+    monkeypatch.setattr("kata.sandbox.trial.in_container", (tmp_path / ".dockerenv").exists)
     monkeypatch.delenv("container", raising=False)
     sandbox.offer.cache_clear()
     yield tmp_path

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "grade": ("grade", "Grade a folder of many people's submissions."),
     "gradebook": ("gradebook", "Write the marks of a run."),
     "diff": ("diff", "Say whose marks differ between two runs, and why."),
+    "export": ("export", "Make an autograder or a workflow for a course platform."),
     "doctor": ("doctor", "Say what this machine offers, and what will be used."),
     "sandbox": ("sandbox", "Build the sandbox image, or clean up after runs."),
     "dev": ("dev", "Write and prove exercises."),

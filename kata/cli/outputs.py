@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kata.report.model import Report
 
 OUTPUT_HELP = (
-    "Write the report to FILE (- is stdout) as json, html, junit, gradescope, check50 or markdown. "
+    "Write the report to FILE (- is stdout) as json, html, junit, gradescope, check50, markdown or github. "
     "May be given several times."
 )
 

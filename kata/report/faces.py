@@ -44,6 +44,12 @@ def _markdown(report: Report) -> bytes:
     return markdown(report)
 
 
+def _github(report: Report) -> bytes:
+    from kata.report.github import github
+
+    return github(report)
+
+
 FACES: dict[str, Face] = {
     "json": _json,
     "html": _html,
@@ -51,5 +57,6 @@ FACES: dict[str, Face] = {
     "gradescope": _gradescope,
     "check50": _check50,
     "markdown": _markdown,
+    "github": _github,
 }
 """Each takes a report and gives the bytes of a whole file; what a face needs is imported when it is drawn."""

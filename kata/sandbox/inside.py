@@ -56,7 +56,7 @@ class InsideLauncher:
             name="inside",
             for_grades=True,
             isolates=("files", "network", "processes", "memory, CPU time and files of each process"),
-            lacks=("the memory of all processes together", *_lacking()),
+            lacks=("the memory and the number of files of all processes together", *_lacking()),
         )
 
 

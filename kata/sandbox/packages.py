@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from kata.sandbox import Progress
 
 REQUIRED = ("pytest", "hypothesis", "msgspec", "freezegun", "coverage", "websockets")
 """What the supervisor, the graders and the students' processes import."""
+
+NEWEST = ("pip",)
+"""What is taken at no version of this host's: it has to serve Pythons that are younger than that."""
 
 PIP_SECONDS = 900.0
 PYTHON_MIN = (3, 11)
@@ -68,25 +72,35 @@ def pins() -> list[str]:
 
 
 def install(progress: Progress, python: TargetPython, folder: Path) -> None:
-    """Install the packages into an empty folder: at this host's versions, or else the newest.
+    """Install the packages of the sandbox into an empty folder: at this host's versions, or else the newest.
 
     Raises SandboxUnavailable when pip can't get them.
     """
+    _get(progress, python, REQUIRED, ["install", "--no-compile", "--target"], folder)
+
+
+def download(progress: Progress, python: TargetPython, names: Sequence[str], folder: Path) -> None:
+    """Get the wheels of packages, and of what they need, into an empty folder; likewise."""
+    _get(progress, python, names, ["download", "--dest"], folder)
+
+
+def _get(progress: Progress, python: TargetPython, names: Sequence[str], doing: list[str], folder: Path) -> None:
     constraints = folder.with_name(f"{folder.name}.constraints")
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(_installed().items())))
+    command = [*doing, str(folder)]
     try:
-        refusal = _pip(python, [*pins(), "--constraint", str(constraints)], folder)
+        refusal = _pip(python, [*map(_pin, names), "--constraint", str(constraints)], command)
     finally:
         constraints.unlink()
     if refusal:
         progress("Not all packages are to be had at this machine's versions: taking the newest")
         shutil.rmtree(folder)
         folder.mkdir()
-        refusal = _pip(python, list(REQUIRED), folder)
+        refusal = _pip(python, list(names), command)
     if refusal:
         raise SandboxUnavailable(
-            f"pip could not get the sandbox's packages for Python {python.version}: {refusal}.",
-            "See that `pip download pytest` works on this machine, then run `kata sandbox build`.",
+            f"pip could not get the packages for Python {python.version}: {refusal}.",
+            "See that `pip download pytest` works on this machine, then try again.",
         )
 
 
@@ -97,6 +111,8 @@ def last_words(output: bytes) -> str:
 
 
 def _pin(name: str) -> str:
+    if name in NEWEST:
+        return name
     try:
         return f"{name}=={importlib.metadata.version(name)}"
     except importlib.metadata.PackageNotFoundError:
@@ -105,15 +121,16 @@ def _pin(name: str) -> str:
 
 def _installed() -> dict[str, str]:
     """Every package of this host, so that those which the wanted ones need are alike too."""
-    return {each.name: each.version for each in importlib.metadata.distributions() if each.name}
+    found = {each.name: each.version for each in importlib.metadata.distributions() if each.name}
+    return {name: version for name, version in found.items() if name not in NEWEST}
 
 
-def _pip(python: TargetPython, wanted: list[str], folder: Path) -> str:
-    """Let pip install into a folder; why it could not, or ""."""
+def _pip(python: TargetPython, wanted: list[str], doing: list[str]) -> str:
+    """Let pip do something with packages for another Python; why it could not, or ""."""
     command = [
         *_pip_command(),
-        *("install", "--target", str(folder), "--no-compile", "--only-binary", ":all:", "--quiet"),
-        *("--disable-pip-version-check", "--no-input", "--implementation", "cp"),
+        *doing,
+        *("--only-binary", ":all:", "--quiet", "--disable-pip-version-check", "--no-input", "--implementation", "cp"),
         *("--python-version", ".".join(python.version.split(".")[:2])),
         *(option for platform in python.platforms for option in ("--platform", platform)),
         *wanted,
@@ -141,7 +158,7 @@ def _pip_command() -> list[str]:
     carried = sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
     if not carried:
         raise SandboxUnavailable(
-            "Building the sandbox image needs pip, and this environment has none.",
+            "This needs pip, and this environment has none.",
             "Install pip into the environment that kata runs in.",
         )
     return [sys.executable, f"{carried[-1]}/pip"]

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kata.catalog import content_root
 from kata.errors import SandboxFailure, SandboxUnavailable
 from kata.protocol import FIXED_HASHES
 from kata.report.model import SandboxInfo
@@ -77,7 +78,8 @@ class ChildConnection:
         self._errors = (self._scratch / "errors").open("w+b")
         package = str(Path(__file__).resolve().parents[2])
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
-        environment |= {"PYTHONPATH": package, **FIXED_HASHES}
+        # A relative path would lead elsewhere from the supervisor's own folder.
+        environment |= {"PYTHONPATH": package, "KATA_CONTENT": os.path.abspath(content_root()), **FIXED_HASHES}
         try:
             self._process = subprocess.Popen(
                 [

@@ -1,6 +1,9 @@
 """Tries: to use up the number of files that all student processes share, and to keep it so while others start.
 Against: 01-toy
 Must: score at most 0; unmet; says /names ran out|used up what all of them share/
+Inside: says /kept running without an answer|names ran out/
+
+Nothing bounds the number of files inside: its CPU time does.
 """
 
 import os

@@ -1,6 +1,9 @@
 """Tries: to use up the number of files, so that the second process of a check can't start: our fault, it hopes.
 Against: 15-caching (flat-cost)
 Must: score at most 0; unmet; says /used up what all of them share|raised NotImplementedError/
+Inside: says /kept running without an answer|raised NotImplementedError/
+
+Nothing bounds the number of files inside: its CPU time does.
 """
 
 import os
