@@ -48,7 +48,8 @@ PLAIN_SECONDS = 5.0
 @click.option(
     "--cluster",
     metavar="ADDRESS",
-    help="Grade on the workers of this Dask scheduler, as in tcp://host:8786; `local:N` starts N workers here.",
+    help="Grade on the workers of this Dask scheduler, as in tcp://host:8786; `local:N` starts N workers here. "
+    "There `--sandbox auto` is docker.",
 )
 @click.option(
     "--jobs",
