@@ -299,6 +299,40 @@ def test_no_id_leads_out_of_the_folder(person: str) -> None:
     assert name != file_name(f"{person}x")
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("expected ['ada'], got ['ada', 'ada'].", "expected ['bob'], got ['cyd', 'bob', 'x'].", True),
+        ("It took 7 s, and 60 were allowed.", "It took 8.25 s, and 60 were allowed.", True),
+        ('get("a") gave b"v1".', "get('b') gave b'v2'.", True),
+        ("It gave None.", "It gave 7.", False),
+        ("cache.get(1) raised KeyError.", "cache.get(1) raised OSError.", False),
+    ],
+)
+def test_failures_that_say_the_same_are_told_together(one: str, other: str, alike: bool) -> None:
+    from kata.cohort.standings import without_values
+
+    assert (without_values(one) == without_values(other)) is alike
+
+
+def test_causes_count_people(course: Course) -> None:
+    from kata.cohort import standings
+    from kata.cohort.ledger import open_ledger
+    from kata.cohort.model import Cause
+
+    submissions(course, ada=PARTLY, bob=f"{PARTLY}# 2\n", cyd=PARTLY, dan=SOLVED, eve="# ours\n")
+    course.kata("grade", "all", "--out", "run", "--retry", "0")
+    with open_ledger(course.here / "run", new=False) as ledger:
+        found = standings.causes(ledger, standings.cohort(ledger))
+    (refuses,) = found["01-toy", "refuses"]
+    assert refuses == Cause(
+        check="A negative amount is refused with ValueError, and changes nothing.",
+        message="It gave 7 for 8.",
+        people=3,
+    )
+    assert list(found) == [("01-toy", "refuses")], "what is inconclusive tells nothing of a submission"
+
+
 # ---------------------------------------------------------------- the gradebook
 
 

@@ -11,6 +11,7 @@ from kata.cohort.model import Cause, Cohort, Mark, MarkState
 
 _VARYING = re.compile(r"b?'[^']*'|b?\"[^\"]*\"|`[^`]*`|\d[\d.,_]*")
 """What differs between two messages that say the same: values and numbers."""
+_SEVERAL = re.compile(r"#(, #)+")
 _STATES: tuple[MarkState, ...] = ("missing", "unreadable", "waiting", "inconclusive", "graded")
 
 
@@ -69,6 +70,11 @@ def _state(row: HandedRow) -> MarkState:
     return "inconclusive" if row.outcome == "inconclusive" else "graded"
 
 
+def without_values(message: str) -> str:
+    """The message without its numbers and values, and with lists of them of any length alike."""
+    return _SEVERAL.sub("#", _VARYING.sub("#", message))
+
+
 def causes(ledger: Ledger, cohort: Cohort) -> dict[tuple[str, str], list[Cause]]:
     """By exercise and requirement in which ways people lose it, the most frequent first.
 
@@ -81,7 +87,7 @@ def causes(ledger: Ledger, cohort: Cohort) -> dict[tuple[str, str], list[Cause]]
         if job not in people:
             continue
         kinds = alike[exercises[job], requirement]
-        kind = check, _VARYING.sub("#", message)
+        kind = check, without_values(message)
         known = kinds.get(kind)
         kinds[kind] = Cause(
             check=check,
