@@ -143,12 +143,15 @@ def test_a_cluster_gives_the_marks_of_one_machine(course: Course) -> None:
 
 
 def test_what_one_worker_refuses_another_grades(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[str] = []
+    has_refused = threading.Event()
 
     def launcher(sandbox: str) -> Any:
         if get_worker().name == 0:
             asked.append(sandbox)
+            has_refused.set()
             raise SandboxUnavailable("It has no docker.", "Install it.")
+        has_refused.wait(UNTIL_SECONDS)  # or this one might be so quick that the other one is never needed
         return course.launcher
 
     monkeypatch.setattr("kata.cohort.worker._launcher", launcher)
