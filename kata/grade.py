@@ -18,6 +18,7 @@ from kata.exercise import Exercise, Requirement
 from kata.protocol import (
     EVENT_BYTES_MAX,
     JOB_BYTES_MAX,
+    UIDS_FROM,
     Broken,
     Declared,
     Event,
@@ -262,7 +263,7 @@ def _job(exercise: Exercise, submission: Submission, wanted: Sequence[Requiremen
         grader=grader_files(exercise),
         submission=submission.files,
         # RLIMIT_NPROC counts by user id across containers: no other run on this host is likely to draw the same 64.
-        uid_base=0x40000000 + 64 * random.SystemRandom().randrange(1 << 22),
+        uid_base=UIDS_FROM + 64 * random.SystemRandom().randrange(1 << 22),
     )
 
 

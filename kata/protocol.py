@@ -20,6 +20,9 @@ EVENT_BYTES_MAX = 4 * 1024 * 1024
 FIXED_HASHES = {"PYTHONHASHSEED": "0"}
 """In the environment of supervisors and of student code: sets of text iterate alike whenever a run is replayed."""
 
+UIDS_FROM = 0x40000000
+"""The user ids of jobs begin here."""
+
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """All that a supervisor needs to grade one submission once."""

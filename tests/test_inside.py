@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import re
 import stat
 import textwrap
@@ -15,9 +16,11 @@ from typing import Any, NamedTuple
 import pytest
 from foreign import course
 
+from kata.protocol import UIDS_FROM
 from kata.sandbox import inside
 from kata.sandbox.docker import PACKAGES
-from kata.supervisor import places
+from kata.student import confine
+from kata.supervisor import places, spawner
 from kata.supervisor.failures import Inconclusive
 
 
@@ -248,6 +251,25 @@ def test_two_at_a_time_are_graded_one_after_the_other(usual: Service) -> None:
 
 
 @pytest.mark.docker
+def test_a_sandbox_that_waits_opens_nothing_when_it_ends(usual: Service) -> None:
+    printed = usual.grading("""
+        before = modes()
+        waiting = InsideLauncher().start()
+        waiting.read(1, 60)
+        outcomes = []
+        graded = threading.Thread(target=lambda: outcomes.append(reference(()).outcome))
+        graded.start()
+        wait_for(lambda: _record().exists() and modes() != before)
+        meanwhile = modes()
+        waiting.close()
+        print(graded.is_alive(), modes() == meanwhile, _record().exists())
+        graded.join()
+        print(outcomes, modes() == before)
+    """)
+    assert printed.splitlines() == ["True True True", "['met'] True"]
+
+
+@pytest.mark.docker
 @pytest.mark.parametrize("supervisor", [False, True], ids=["kata", "kata and supervisor"])
 def test_a_killed_run_leaves_nothing_closed(usual: Service, supervisor: bool) -> None:
     """The supervisor opens everything when kata is gone; where it was killed as well, the next run does."""
@@ -312,3 +334,19 @@ def test_a_folder_of_somebody_else_is_not_taken(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(inside.SandboxUnavailable, match="belongs to somebody else"):
         inside.own_folder(tmp_path / "link", 0o711)
+
+
+@pytest.mark.parametrize("mapped", [65_536, 2**32 - 1])
+def test_a_probe_and_a_job_never_have_the_same_user_ids(monkeypatch: pytest.MonkeyPatch, mapped: int) -> None:
+    """Ends of processes go by user id: a supervisor that starts would end what another one grades."""
+    monkeypatch.setattr(Path, "read_text", lambda path: f"0 1000 {mapped}\n")
+    drawn = random.Random(5)
+    probes, jobs = set(), set()
+    for _ in range(2000):
+        monkeypatch.setattr(os, "getpid", lambda: drawn.randrange(1, 1 << 22))
+        probes |= set(range(first := spawner.uid_base_of_probe(), first + spawner.UIDS))
+        jobs |= set(range(first := spawner._usable(UIDS_FROM + 64 * drawn.randrange(1 << 22)), first + spawner.UIDS))
+    assert not probes & jobs
+    assert min(probes | jobs) >= 1000
+    assert max(probes | jobs) < mapped
+    assert not (probes | jobs) & set(confine.REAPER_UIDS)

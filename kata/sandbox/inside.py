@@ -25,6 +25,7 @@ from kata.sandbox import Offer, trial
 from kata.sandbox.process import ChildConnection, ChildEnding, remove_tree, run_folder
 from kata.student import kernel
 from kata.supervisor import places
+from kata.supervisor.spawner import uid_base_of_probe
 
 STATE = Path("/run/kata")
 """Root's own: the lock by which one run at a time has student processes, and the record of what is closed for it."""
@@ -69,14 +70,18 @@ class InsideConnection(ChildConnection):
         # The supervisor inherits the lock: should this process be killed, it holds until all is open again.
         self._lock = os.open(STATE / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._is_closed = False
-        super().__init__(
-            "uid",
-            lanes,
-            # Not beside the student processes' folders: whoever fills up those must not stop the supervisor.
-            root=Path(tempfile.gettempdir()),
-            options=("--work", str(self._work), "--record", str(_record())),
-            inherited=(self._lock,),
-        )
+        try:
+            super().__init__(
+                "uid",
+                lanes,
+                # Not beside the student processes' folders: whoever fills up those must not stop the supervisor.
+                root=Path(tempfile.gettempdir()),
+                options=("--work", str(self._work), "--record", str(_record())),
+                inherited=(self._lock,),
+            )
+        except BaseException:
+            self._leave()
+            raise
 
     def write(self, data: bytes) -> None:
         """Hand over the job, when it is this run's turn."""
@@ -88,9 +93,12 @@ class InsideConnection(ChildConnection):
         if not self._is_closed:
             self._is_closed = True
             self._open_again()
-            os.close(self._lock)
-            remove_tree(self._work)
+            self._leave()
         return ending
+
+    def _leave(self) -> None:
+        os.close(self._lock)
+        remove_tree(self._work)
 
     def _open_again(self) -> None:
         """The supervisor has done so, unless it was killed; then the record is there, and nobody else's turn yet."""
@@ -148,7 +156,7 @@ def own_folder(path: Path, mode: int) -> None:
 def _protections() -> tuple[str, ...]:
     """What is active in a student process here. Raises SandboxUnavailable where none can be confined."""
     work = _work_folder()
-    arguments = ["-s", "-P", "-B", "-c", trial.TRIAL, "uid", str(work / "trial"), str(_trial_uid())]
+    arguments = ["-s", "-P", "-B", "-c", trial.TRIAL, "uid", str(work / "trial"), str(uid_base_of_probe())]
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": os.defpath}
     try:
         done = trial.run([sys.executable, *arguments], environment)
@@ -165,12 +173,6 @@ def _protections() -> tuple[str, ...]:
     if "Permission denied" in said:
         remedy = "Install Python and kata where every user may read, as in /opt: student code runs as another user."
     raise SandboxUnavailable(f"Student processes can't be confined here: {said}.", remedy)
-
-
-def _trial_uid() -> int:
-    from kata.supervisor.spawner import UID_BASE_OF_PROBES, usable
-
-    return usable(UID_BASE_OF_PROBES)
 
 
 def _lacking() -> tuple[str, ...]:

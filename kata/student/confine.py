@@ -37,7 +37,7 @@ INODES_MAX = 4096
 
 _NAMESPACES = kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC
 _MIB = 1024 * 1024
-_REAPER_UIDS = range(60_578, 61_184)
+REAPER_UIDS = range(60_578, 61_184)
 """Of nobody, also in systemd's table: whom a zygote pretends to be while it kills, one of them by its pid.
 Student code may not signal it, nor may another zygote, should two ever see each other."""
 _REAP_TURNS_MAX = 1000
@@ -174,7 +174,7 @@ def _require_right_uid(c: Confinement) -> None:
     """Who can give a node a user id of its own must do so: no student code runs as root."""
     if c.uid is None and c.mode == "namespaces" and not kernel.capabilities()[0] >> kernel.CAP_SETUID & 1:
         return
-    if not c.uid or c.uid in _REAPER_UIDS:
+    if not c.uid or c.uid in REAPER_UIDS:
         raise ValueError(f"{c.uid} can't be the user id of a node")
 
 
@@ -322,7 +322,7 @@ def _as_student(uid: int) -> Iterator[None]:
     """
     users, groups = os.getresuid(), os.getresgid()
     os.setresgid(-1, uid, -1)
-    os.setresuid(_REAPER_UIDS[os.getpid() % len(_REAPER_UIDS)], uid, users[1])
+    os.setresuid(REAPER_UIDS[os.getpid() % len(REAPER_UIDS)], uid, users[1])
     try:
         yield
     finally:

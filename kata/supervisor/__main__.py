@@ -6,6 +6,7 @@ python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER [--wor
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import hashlib
 import os
@@ -76,21 +77,22 @@ def main() -> None:
         Spawner(options.spawner, options.scratch, lane, options.lanes, work=options.work)
         for lane in range(options.lanes)
     ]
-    try:
-        _serve(spawners, options, stream)
-    except EOFError:
-        pass
-    except Exception as error:
-        _log_exception()
-        stream.emit(Broken(message=f"{type(error).__name__}: {error}"[:2000]))
-    finally:
-        for spawner in spawners:
-            spawner.close()
-        if options.record:
-            _open_again(options.record)
+    with contextlib.ExitStack() as at_end:
+        try:
+            _serve(spawners, options, stream, at_end)
+        except EOFError:
+            pass
+        except Exception as error:
+            _log_exception()
+            stream.emit(Broken(message=f"{type(error).__name__}: {error}"[:2000]))
+        finally:
+            for spawner in spawners:
+                spawner.close()
 
 
-def _serve(spawners: list[Spawner], options: argparse.Namespace, stream: EventStream) -> None:
+def _serve(
+    spawners: list[Spawner], options: argparse.Namespace, stream: EventStream, at_end: contextlib.ExitStack
+) -> None:
     from kata.supervisor import runner  # imports pytest and Hypothesis while the zygotes are starting
 
     gc.freeze()  # what was imported stays: no collection needs to look at it
@@ -101,9 +103,11 @@ def _serve(spawners: list[Spawner], options: argparse.Namespace, stream: EventSt
     if options.record:
         from kata.supervisor import places
 
+        # Only now is it this run's turn: what another one has closed is not for us to open.
+        at_end.callback(places.restore, options.record)
         reachable, secrets = places.needed(options.work.parent), places.secrets()
         places.close(options.record, reachable, secrets, forbidden_anyway="landlock" in protections)
-    threading.Thread(target=_end_with_the_host, args=(options.record,), daemon=True).start()
+    threading.Thread(target=_end_with_the_host, args=(at_end,), daemon=True).start()
     begun = time.monotonic()
     for spawner in spawners:
         spawner.prepare(job.submission, job.file, job.limits, job.uid_base)
@@ -145,18 +149,11 @@ def _read_stdin(size: int) -> bytes:
     return data
 
 
-def _end_with_the_host(record: Path | None) -> None:
+def _end_with_the_host(at_end: contextlib.ExitStack) -> None:
     """A host that dies leaves nothing running, and nothing closed: its end of our stdin closes."""
     sys.stdin.buffer.read(1)
-    if record:
-        _open_again(record)
+    at_end.close()
     os._exit(1)
-
-
-def _open_again(record: Path) -> None:
-    from kata.supervisor import places
-
-    places.restore(record)
 
 
 def _log(text: str) -> None:

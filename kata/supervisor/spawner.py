@@ -18,9 +18,9 @@ from typing import Literal
 import msgspec
 
 from kata.exercise import Limits
-from kata.protocol import FIXED_HASHES
+from kata.protocol import FIXED_HASHES, UIDS_FROM
 from kata.student import orders
-from kata.student.confine import Confinement
+from kata.student.confine import REAPER_UIDS, Confinement
 from kata.supervisor.failures import Inconclusive, NoRoom
 from kata.wire import Hello, WireError, read_frame
 
@@ -29,8 +29,11 @@ Mode = Literal["uid", "namespaces", "plain"]
 UIDS = 64
 """User ids that a run may use, counted from the job's `uid_base`."""
 
-UID_BASE_OF_PROBES = 0x3FFFFFC0
-"""Before a job is known there is only the probe, which runs no student code."""
+_PROBES_FROM = 0x30000000
+"""User ids below those of jobs. Before a job is known there is only the probe, which runs no student code; where
+several supervisors see each other's processes, each needs its own, or it would end another one's with its own."""
+
+_FIRST_UID = 1_000
 
 _HELLO_SECONDS = 60.0
 _hellos = msgspec.msgpack.Decoder(Hello)
@@ -100,7 +103,7 @@ class Spawner:
         )
         theirs.close()
         self._limits = Limits()
-        self._uid_base = usable(UID_BASE_OF_PROBES)
+        self._uid_base = uid_base_of_probe()
         self._count = 0
         self._taken: set[int | None] = set()
         """User ids of living processes, where each has one of its own."""
@@ -126,7 +129,7 @@ class Spawner:
 
     def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int) -> None:
         """Once a job: whom the processes will run, and within what."""
-        self._limits, self._uid_base = limits, usable(uid_base)
+        self._limits, self._uid_base = limits, _usable(uid_base)
         if self._spare is not None:
             self._discard(self._spare)
             self._spare = None
@@ -330,7 +333,12 @@ class Spawner:
         return hello, visible
 
 
-def usable(uid_base: int) -> int:
+def uid_base_of_probe() -> int:
+    """First of the user ids for a probe by this process, which no job and no other process's probe uses."""
+    return _usable(_PROBES_FROM + UIDS * os.getpid())
+
+
+def _usable(uid_base: int) -> int:
     """The same base, or where a user namespace maps fewer ids (rootless docker maps 65,536), one among those it has."""
     try:
         mapped = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
@@ -338,4 +346,6 @@ def usable(uid_base: int) -> int:
         return uid_base
     if uid_base + UIDS < mapped:
         return uid_base
-    return 1_000 + uid_base % max(1, mapped - 2_000 - UIDS)
+    # The lower half is for jobs, the upper one for probes, all of it below those whom a zygote pretends to be.
+    half = (min(mapped, REAPER_UIDS.start) - _FIRST_UID) // 2
+    return _FIRST_UID + uid_base % max(1, half - UIDS) + (half if uid_base < UIDS_FROM else 0)
