@@ -84,5 +84,5 @@ def _csv(rows: Iterable[Iterable[str]]) -> str:
 
 
 def _harmless(cell: str) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in cell)
+    plain = cell if cell.isprintable() else "".join(c if c.isprintable() else " " for c in cell)
     return f"'{plain}" if plain.lstrip().startswith(("=", "+", "-", "@")) else plain

@@ -9,6 +9,7 @@ this process's own. The ledger lies in `--folder`; on a disk its syncs take wall
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
@@ -96,11 +97,16 @@ def main() -> None:
         size = (folder / "ledger.sqlite").stat().st_size
         print(f"ledger of {options.results:,} results {size / 2**20:,.0f} MiB")
         for what, program in {"kata gradebook": GRADEBOOK, "the page": PAGE}.items():
-            begun = time.perf_counter()
+            begun, used = time.perf_counter(), _cpu_of_children()
             done = subprocess.run([sys.executable, "-c", program + PEAK, name], check=True, stdout=subprocess.PIPE)
-            seconds = time.perf_counter() - begun
-            print(f"{what:24}{seconds:>7.1f} s {int(done.stdout) / 1024:>7,.0f} MiB")
+            seconds, cpu = time.perf_counter() - begun, _cpu_of_children() - used
+            print(f"{what:24}{seconds:>7.1f} s {cpu:>7.1f} CPU-s {int(done.stdout) / 1024:>7,.0f} MiB")
         print(f"page of {(folder / 'index.html').stat().st_size / 2**20:.1f} MiB")
+
+
+def _cpu_of_children() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _grade(folder: Path, results: int) -> None:
