@@ -24,7 +24,6 @@ import os
 import re
 import select
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,18 +140,19 @@ def reference_of(exercise: Exercise) -> Path:
     return exercise.solution_folder / exercise.file
 
 
-class Graded(NamedTuple):
-    report: Report
-    seconds: float
-
-
-def run(attack: Attack, launcher: Launcher, folder: Path, trace: Trace) -> Graded:
+def run(attack: Attack, launcher: Launcher, folder: Path, trace: Trace) -> Report:
     """Grade it. UsageError when it is not even read."""
     exercise = exercise_of(attack.exercise, attack.run_seconds)
     submission = read_submission(attack.submission(folder), exercise.file)
-    begun = time.monotonic()
-    report = grade(exercise, submission, trace.watched(launcher), seed=7, only=attack.only)
-    return Graded(report, time.monotonic() - begun)
+    return grade(exercise, submission, trace.watched(launcher), seed=7, only=attack.only)
+
+
+def seconds_of(report: Report) -> float:
+    """How long a run took, from when the sandbox had its job until nothing of it was left.
+
+    How long the sandbox takes to start is not the attack's doing, and differs by sandbox.
+    """
+    return report.phases.total_seconds - report.phases.start_seconds
 
 
 def run_reference(name: str, launcher: Launcher, only: tuple[str, ...]) -> Report:
