@@ -231,6 +231,7 @@ def test_enter_opens_the_report(chromium: Browser, tmp_path: Path) -> None:
     press(chromium, "t")
     for _ in range(graded):
         press(chromium, "ArrowDown")
+    chromium.events.clear()  # that this page was loaded is among them
     press(chromium, "Enter")
     chromium.wait_for("Page.loadEventFired")
     assert chromium.evaluate("document.title") == "the report"
