@@ -84,9 +84,9 @@ def command(
 ) -> int:
     """Grade a folder of many people's submissions.
 
-    SUBMISSIONS, which may be a zip or tar, holds a folder or an archive for each person, a Canvas download, or
-    clones named `assignment-username`. Results go into the folder of a run; whatever happens meanwhile, the same
-    command goes on where it stopped. Ctrl-C once lets running jobs end, twice stops at once.
+    SUBMISSIONS, which may be a zip or tar, holds a folder or an archive for each person, a Canvas download,
+    Gradescope's export, or clones named `assignment-username`. Results go into the folder of a run; whatever happens
+    meanwhile, the same command goes on where it stopped. Ctrl-C once lets running jobs end, twice stops at once.
 
     \b
     Exit status:  0 everything that could be read is graded, 2 wrong usage,
@@ -241,7 +241,7 @@ def _here(sandbox: str, jobs: int | None, allow_unisolated: bool) -> Pool:
     from kata.cli.check import choose_launcher
     from kata.cohort.pool import Pool
 
-    launcher = choose_launcher(sandbox, quiet=False)  # type: ignore[arg-type]
+    launcher = choose_launcher(sandbox, quiet=False)  # type: ignore[arg-type] # one of the option's choices
     _refuse_unisolated(launcher.info().for_grades or allow_unisolated)
     return Pool(launcher, jobs or _cores())
 
@@ -256,7 +256,7 @@ def _on_cluster(where: str, sandbox: str, jobs: int | None, allow_unisolated: bo
     # What its machines have isn't known here, and all shall be graded alike.
     name = "docker" if sandbox == "auto" else sandbox
     _refuse_unisolated(name != "process" or allow_unisolated)
-    return connect(where, name, jobs, tell)  # type: ignore[arg-type]
+    return connect(where, name, jobs, tell)  # type: ignore[arg-type] # likewise
 
 
 def _refuse_unisolated(allowed: bool) -> None:

@@ -21,6 +21,7 @@ from kata.grade import grade
 from kata.protocol import SandboxName
 from kata.report.model import Report
 from kata.sandbox import choose
+from kata.sandbox.process import remove_tree, run_folder
 from kata.submission import Submission
 from kata.workspace import state_folder
 
@@ -78,10 +79,13 @@ def serve(order: bytes) -> bytes:
 
 def _answer(order: Order) -> Answer:
     try:
-        with tempfile.TemporaryDirectory(prefix="kata-worker-") as folder:
-            exercise = _unpack(order.parcel, Path(folder))
+        folder = run_folder(Path(tempfile.gettempdir()))
+        try:
+            exercise = _unpack(order.parcel, folder)
             submission = Submission(order.name, order.submission)
             return Answer(report=grade(exercise, submission, _launcher(order.sandbox), seed=order.seed))
+        finally:
+            remove_tree(folder)
     except (ContentError, SandboxUnavailable) as error:
         return Answer(refusal=f"{error.message} {error.remedy}".strip())
     except OSError as error:

@@ -19,7 +19,7 @@ from pathlib import Path
 from string import Template
 
 import kata
-from kata.exercise import Exercise
+from kata.exercise import Exercise, files_below
 from kata.grade import grader_files
 from kata.sandbox import Progress
 from kata.sandbox.packages import REQUIRED, TargetPython, download
@@ -101,7 +101,4 @@ def _course(exercise: Exercise) -> Files:
 
 
 def _below(folder: Path, name: str, skip: tuple[str, ...] = ()) -> Files:
-    for path in folder.rglob("*"):
-        relative = path.relative_to(folder)
-        if path.is_file() and relative.parts[0] not in skip and "__pycache__" not in relative.parts:
-            yield f"{name}/{relative.as_posix()}", path.read_bytes()
+    return ((f"{name}/{inner}", data) for inner, data in files_below(folder, skip).items())

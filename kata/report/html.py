@@ -28,9 +28,9 @@ def html(report: Report) -> bytes:
     return page.encode()
 
 
-def source_hash(style: str) -> str:
-    """The Content-Security-Policy source that allows exactly this style sheet."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def source_hash(source: str) -> str:
+    """The Content-Security-Policy source that allows exactly this style sheet or script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
 @cache
