@@ -218,6 +218,9 @@ def modes():
                 found[entry.path] = stat.S_IMODE(entry.stat().st_mode)
     return found
 
+def stopped(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
 def wait_for(condition):
     until = time.monotonic() + 30
     while not condition():
@@ -279,11 +282,15 @@ def test_a_killed_run_leaves_nothing_closed(usual: Service, supervisor: bool) ->
         if pid == 0:
             reference(())
         wait_for(lambda: _record().exists() and modes() != before)
-        children = Path(f"/proc/{{pid}}/task/{{pid}}/children").read_text().split()
-        os.kill(pid, signal.SIGKILL)
+        killed = [pid]
         if {supervisor}:
-            for child in children:
-                os.kill(int(child), signal.SIGKILL)
+            killed += map(int, Path(f"/proc/{{pid}}/task/{{pid}}/children").read_text().split())
+        for each in killed:  # None of them may see another one end: they would tidy up.
+            os.kill(each, signal.SIGSTOP)
+        wait_for(lambda: all(stopped(each) for each in killed))
+        for each in killed:
+            os.kill(each, signal.SIGKILL)
+        if {supervisor}:
             assert modes() != before
             assert reference().outcome == "met"
         wait_for(lambda: modes() == before)
