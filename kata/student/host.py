@@ -146,6 +146,11 @@ class Host:
         with contextlib.suppress(EOFError):
             self._loop.run_forever()
 
+    def close(self) -> None:
+        """Close the loop, where the process goes on."""
+        asyncio.set_event_loop(None)
+        self._loop.close()
+
     # ------------------------------------------------------------ turns
 
     def _give_turn(self, timeout: float | None) -> None:

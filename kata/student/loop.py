@@ -90,14 +90,3 @@ class LockstepLoop(asyncio.SelectorEventLoop):
 
         self.call_soon_threadsafe(start)
         ended.wait()
-
-
-def warm_up() -> None:
-    """Run some loops that do nothing: what asyncio and the interpreter do once, every forked child then has done."""
-    for _ in range(16):  # the interpreter specialises code that has run eight times
-        loop = LockstepLoop(lambda timeout: None)
-        asyncio.set_event_loop(loop)
-        loop.call_soon(loop.stop)
-        loop.run_forever()
-        loop.close()
-    asyncio.set_event_loop(None)

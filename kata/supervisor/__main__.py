@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, help="close the container's other places, and keep account here")
     parser.add_argument("--lanes", type=int, default=1, help="how many checks run side by side")
     options = parser.parse_args()
+    gc.disable()  # until everything is imported
     # The stream to the host gets a descriptor of its own; what anybody here prints goes to our log.
     stream = EventStream(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
@@ -96,6 +97,7 @@ def _serve(
     from kata.supervisor import runner  # imports pytest and Hypothesis while the zygotes are starting
 
     gc.freeze()  # what was imported stays: no collection needs to look at it
+    gc.enable()
     protections = spawners[0].probe()
     stream.emit(Ready(version=__version__, python=sys.version.split()[0], protections=protections))
     payload = read_frame(_read_stdin, JOB_BYTES_MAX)
