@@ -649,8 +649,8 @@ def test_an_order_that_failed_muddles_no_other():
 def test_a_zygote_that_is_gone_is_our_fault(tmp_path):
     spawner = Spawner("plain", tmp_path)
     assert "rlimits" in spawner.probe()[0]
-    spawner._zygote.kill()
-    spawner._zygote.wait()
+    spawner._zygote.process.kill()
+    spawner._zygote.process.wait()
     with pytest.raises(Inconclusive, match="the zygote ended unexpectedly"):
         spawner.spawn(Wish(False, 0, 0, 0))
     spawner.close()

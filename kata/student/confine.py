@@ -69,6 +69,8 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
 _readable: tuple[str, ...] = ()
 _filter = b""
 _nodes: set[int] = set()
+_zygotes: set[int] = set()
+"""Forks of this zygote that serve others."""
 _statuses: dict[int, int] = {}
 """Of nodes that ended while another one was being destroyed."""
 
@@ -80,10 +82,34 @@ def prepare() -> None:
     global _readable, _filter
     _readable = landlock.readable()
     _filter = seccomp.program(kernel.MACHINE)
-    # Orphans of student processes become children of the zygote, which reaps them.
-    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    _adopt_orphans()
     kernel.limit_malloc_arenas(2)
     kernel.empty_bounding_set()
+
+
+def _adopt_orphans() -> None:
+    """Orphans of student processes become children of the zygote, which reaps them."""
+    if kernel.LINUX:
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def fork_zygote() -> int:
+    """Like `os.fork`; the child has no nodes yet, and whatever it starts is its own."""
+    _reap_strays(kill=False)
+    pid = os.fork()
+    if pid:
+        _zygotes.add(pid)
+    else:
+        for others in (_nodes, _statuses, _zygotes):
+            others.clear()
+        _adopt_orphans()
+    return pid
+
+
+def wait_for_zygotes() -> None:
+    """Until the forks of this zygote have ended: they do when their sockets close."""
+    for pid in _zygotes:
+        _wait(pid)
 
 
 def fork(c: Confinement) -> int:
@@ -120,7 +146,7 @@ def confine(c: Confinement) -> tuple[str, ...]:
     kernel.drop_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    _end_with_parent(c)
+    _end_with_parent()
     os.chdir(c.directory)
     os.nice(NICE)
     active = ["namespaces"] if c.mode == "namespaces" else []
@@ -235,10 +261,9 @@ def _expect_to_be_killed_first() -> None:
         file.write(b"1000")
 
 
-def _end_with_parent(c: Confinement) -> None:
-    """Ask the kernel to kill this process when the zygote ends. Namespaces need it not: they end with
-    bubblewrap's."""
-    if not kernel.LINUX or c.mode == "namespaces":
+def _end_with_parent() -> None:
+    """Ask the kernel to kill this process when the zygote ends."""
+    if not kernel.LINUX:
         return
     parent = os.getppid()
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -250,7 +275,7 @@ def _confine_plainly(c: Confinement) -> tuple[str, ...]:
     os.makedirs(c.directory, 0o700)
     os.chdir(c.directory)
     os.nice(NICE)
-    _end_with_parent(c)
+    _end_with_parent()
     try:
         _limit(c)
     except (OSError, ValueError):
@@ -357,19 +382,21 @@ def _wait(pid: int) -> int | None:
 
 
 def _reap_strays(kill: bool) -> None:
-    """Without a node no child of the zygote has a right to be: end the orphans that nodes have left."""
+    """Without a node no child but its forks has a right to be: end the orphans that nodes have left."""
     for _ in range(_REAP_TURNS_MAX):
-        if kill:
-            for orphan in _children(os.getpid()):
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(orphan, signal.SIGKILL)
+        orphans = [child for child in _children(os.getpid()) if child not in _zygotes] if kill else []
+        for orphan in orphans:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(orphan, signal.SIGKILL)
         try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                if not kill:
-                    return
-                select.select([], [], [], _REAP_TURN_SECONDS / 10)
+            ended = os.waitpid(-1, os.WNOHANG)[0]
         except ChildProcessError:
             return
+        _zygotes.discard(ended)
+        if not ended:
+            if not orphans:
+                return
+            select.select([], [], [], _REAP_TURN_SECONDS / 10)
 
 
 def _descendants(pid: int) -> list[int]:

@@ -38,17 +38,7 @@ class Tracer:
             data_file=None, config_file=False, include=[f"*{_SUBMISSION}*"], messages=False
         )
         self._coverage.set_option("run:core", "ctrace")
-
-    def wake(self) -> None:
-        """Trace from here on, in this thread and in those that begin later."""
-        self._coverage.start()
-
-    def warm_up(self, path: str) -> None:
-        """Decide here, and not in every child, for the files that an import of `path` runs through."""
-        self.wake()
-        exec(compile(_TYPICAL, path, "exec"), {})  # noqa: S102
-        self._coverage.stop()
-        self._executed().clear()
+        self._decide_for(f"{_SUBMISSION}typical.py", _TYPICAL)
         decide = self._coverage._should_trace
         unwanted = decide("<unwanted>", sys._getframe())
 
@@ -57,6 +47,21 @@ class Tracer:
             return decide(name, frame) if _SUBMISSION in name else unwanted
 
         self._collector().should_trace = should_trace
+
+    def wake(self) -> None:
+        """Trace from here on, in this thread and in those that begin later."""
+        self._coverage.start()
+
+    def expect(self, path: str) -> None:
+        """A submission's file of that path will be run: decide for it here, and not in every child."""
+        self._decide_for(path, "")
+
+    def _decide_for(self, path: str, code: str) -> None:
+        """What is decided for the files that this code of that file runs through is remembered."""
+        self.wake()
+        exec(compile(code, path, "exec"), {})  # noqa: S102
+        self._coverage.stop()
+        self._executed().clear()
 
     def lines(self, path: str) -> list[int]:
         """Those that were run so far of the code that says that it came from `path`."""

@@ -47,7 +47,7 @@ class Destroy(msgspec.Struct, frozen=True, array_like=True, tag="destroy"):
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True, tag="reply"):
-    """`pid` as the zygote sees it (after Spawn); `status` as `os.waitpid` gives it (after Destroy)."""
+    """`pid` as the zygote sees it (after Spawn and Fork); `status` as `os.waitpid` gives it (after Destroy)."""
 
     pid: int = 0
     status: int | None = None
@@ -56,7 +56,11 @@ class Reply(msgspec.Struct, frozen=True, array_like=True, tag="reply"):
     """It failed for want of something that all student processes share."""
 
 
-Order = Prepare | Compile | Spawn | Destroy
+class Fork(msgspec.Struct, frozen=True, array_like=True, tag="fork"):
+    """Serve the socket that comes with it, too, in a fork of this zygote: another lane's, or another job's."""
+
+
+Order = Prepare | Compile | Spawn | Destroy | Fork
 
 _encoder = msgspec.msgpack.Encoder()
 _orders = msgspec.msgpack.Decoder(Order)

@@ -58,12 +58,13 @@ class Zygote:
                 break
         for pid in list(self.nodes):
             self.destroy(pid)
+        confine.wait_for_zygotes()
 
     def carry_out(self, order: orders.Order, descriptors: list[int]) -> orders.Reply:
         match order:
             case orders.Prepare():
                 self.prepared, self.code = order, None
-                self.tracer.warm_up(f"{host.ORIGIN}/{order.entry}")
+                self.tracer.expect(f"{host.ORIGIN}/{order.entry}")
                 return orders.Reply()
             case orders.Compile():
                 self.code = host.compiled(self.prepared.files, self.prepared.entry)
@@ -72,6 +73,8 @@ class Zygote:
                 return orders.Reply(pid=self.spawn(order, descriptors))
             case orders.Destroy():
                 return orders.Reply(status=self.destroy(order.pid))
+            case orders.Fork():
+                return orders.Reply(pid=self.fork(descriptors))
 
     def spawn(self, order: orders.Spawn, descriptors: list[int]) -> int:
         pid = confine.fork(order.confinement)
@@ -83,6 +86,21 @@ class Zygote:
             finally:
                 os._exit(status)
         self.nodes[pid] = order.confinement
+        return pid
+
+    def fork(self, descriptors: list[int]) -> int:
+        """Another zygote, which serves that socket until it closes, and has no student processes yet."""
+        pid = confine.fork_zygote()
+        if pid == 0:
+            status = 70
+            try:
+                self.connection.close()
+                self.connection = socket.socket(fileno=descriptors[0])
+                self.nodes.clear()
+                self.serve()
+                status = 0
+            finally:
+                os._exit(status)
         return pid
 
     def destroy(self, pid: int) -> int | None:

@@ -1,4 +1,7 @@
-"""The supervisor: one job in by stdin, numbered events out by stdout, and the end when stdin closes.
+"""The supervisor: jobs in by stdin, numbered events of each out by stdout, and the end when stdin closes.
+
+Each job runs in a fork that ends with it, and its student processes come from forks of the first zygote: neither the
+grader nor the submission of a job meets anything of another one. They are all of one person: that is the host's part.
 
 python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER [--work FOLDER] [--record FILE] [--lanes N]
 """
@@ -6,16 +9,20 @@ python -m kata.supervisor --spawner uid|namespaces|plain --scratch FOLDER [--wor
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import hashlib
 import os
+import select
+import shutil
+import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import msgspec
 
@@ -32,6 +39,7 @@ from kata.protocol import (
     Ready,
 )
 from kata.report.model import Unexecuted
+from kata.student import kernel
 from kata.supervisor.container import close_shared_places
 from kata.supervisor.spawner import Spawner
 from kata.supervisor.tally import Tally
@@ -59,7 +67,7 @@ class EventStream:
 
 
 def main() -> None:
-    """Serve one job."""
+    """Serve jobs, one after the other, until stdin ends."""
     parser = argparse.ArgumentParser(prog="kata.supervisor")
     parser.add_argument("--spawner", choices=("uid", "namespaces", "plain"), required=True)
     parser.add_argument("--scratch", type=Path, required=True)
@@ -69,47 +77,81 @@ def main() -> None:
     options = parser.parse_args()
     gc.disable()  # until everything is imported
     # The stream to the host gets a descriptor of its own; what anybody here prints goes to our log.
-    stream = EventStream(os.fdopen(os.dup(1), "wb"))
+    host = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if options.spawner == "uid":
         close_shared_places()
-    spawners = [
-        Spawner(options.spawner, options.scratch, lane, options.lanes, work=options.work)
-        for lane in range(options.lanes)
-    ]
-    with contextlib.ExitStack() as at_end:
-        try:
-            _serve(spawners, options, stream, at_end)
-        except EOFError:
-            pass
-        except Exception as error:
-            _log_exception()
-            stream.emit(Broken(message=f"{type(error).__name__}: {error}"[:2000]))
-        finally:
-            for spawner in spawners:
-                spawner.close()
+    first = Spawner(options.spawner, options.scratch, work=options.work)
+    try:
+        _serve(first, options, host)
+    except (EOFError, BrokenPipeError):
+        pass  # the host is gone
+    finally:
+        first.close()
 
 
-def _serve(
-    spawners: list[Spawner], options: argparse.Namespace, stream: EventStream, at_end: contextlib.ExitStack
-) -> None:
-    from kata.supervisor import runner  # imports pytest and Hypothesis while the zygotes are starting
+def _serve(first: Spawner, options: argparse.Namespace, host: BinaryIO) -> None:
+    """Each job has a stream of its own, in which `Ready` comes first; jobs end where something of one is left."""
+    stream = EventStream(host)
+    try:
+        from kata.supervisor import runner  # noqa: F401 - pytest and Hypothesis, while the zygote is starting
 
-    gc.freeze()  # what was imported stays: no collection needs to look at it
-    gc.enable()
-    protections = spawners[0].probe()
-    stream.emit(Ready(version=__version__, python=sys.version.split()[0], protections=protections))
-    payload = read_frame(_read_stdin, JOB_BYTES_MAX)
-    job = msgspec.msgpack.decode(payload, type=Job)
+        gc.freeze()  # what was imported stays: no collection needs to look at it
+        gc.enable()
+        ready = Ready(version=__version__, python=sys.version.split()[0], protections=first.probe())
+        stream.emit(ready)
+        while _serve_one(first, options, stream, ready.protections):
+            stream = EventStream(host)
+            stream.emit(ready)
+    except (EOFError, BrokenPipeError):
+        raise
+    except Exception as error:
+        _say_broken(stream, error)
+
+
+def _serve_one(first: Spawner, options: argparse.Namespace, stream: EventStream, protections: tuple[str, ...]) -> bool:
+    """Judge the next job in a fork of this process; whether nothing of it is left, so that another one may follow."""
+    job = msgspec.msgpack.decode(read_frame(_read_stdin, JOB_BYTES_MAX), type=Job)
+    scratch = Path(tempfile.mkdtemp(prefix="job-", dir=options.scratch))
+    spawners = [first.fork(scratch, lane, options.lanes) for lane in range(options.lanes)]
     if options.record:
         from kata.supervisor import places
 
         # Only now is it this run's turn: what another one has closed is not for us to open.
-        at_end.callback(places.restore, options.record)
         reachable, secrets = places.needed(options.work.parent), places.secrets()
         places.close(options.record, reachable, secrets, forbidden_anyway="landlock" in protections)
-    threading.Thread(target=_end_with_the_host, args=(at_end,), daemon=True).start()
+    pid = os.fork()
+    if pid == 0:
+        _run_job(job, spawners, scratch, stream)
+    status = os.waitpid(pid, 0)[1]
+    closed = [spawner.close() for spawner in spawners]
+    if options.record:
+        places.restore(options.record)
+    shutil.rmtree(scratch)
+    return status == 0 and all(closed)
+
+
+def _run_job(job: Job, spawners: Sequence[Spawner], scratch: Path, stream: EventStream) -> NoReturn:
+    """All that the fork does, to its end."""
+    status = 1
+    try:
+        if kernel.LINUX:
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        threading.Thread(target=_end_with_the_host, daemon=True).start()
+        _judge(job, spawners, scratch, stream)
+        status = 0
+    except BrokenPipeError:
+        pass
+    except Exception as error:
+        _say_broken(stream, error)
+    finally:
+        os._exit(status)
+
+
+def _judge(job: Job, spawners: Sequence[Spawner], scratch: Path, stream: EventStream) -> None:
+    from kata.supervisor import runner
+
     begun = time.monotonic()
     for spawner in spawners:
         spawner.prepare(job.submission, job.file, job.limits, job.uid_base)
@@ -121,7 +163,7 @@ def _serve(
     if failure is None:
         for spawner in spawners:
             spawner.compile()
-        finished = runner.run_checks(job, world, spawners, options.scratch, stream.emit, _log)
+        finished = runner.run_checks(job, world, spawners, scratch, stream.emit, _log)
     world.end()
     stream.emit(
         Final(
@@ -151,11 +193,17 @@ def _read_stdin(size: int) -> bytes:
     return data
 
 
-def _end_with_the_host(at_end: contextlib.ExitStack) -> None:
-    """A host that dies leaves nothing running, and nothing closed: its end of our stdin closes."""
-    sys.stdin.buffer.read(1)
-    at_end.close()
+def _end_with_the_host() -> None:
+    """A host that dies leaves nothing running: its end of our stdin closes. What comes there meanwhile is not ours."""
+    poll = select.poll()
+    poll.register(sys.stdin.fileno(), 0)  # the end of a pipe is told in any case
+    poll.poll()
     os._exit(1)
+
+
+def _say_broken(stream: EventStream, error: Exception) -> None:
+    _log_exception()
+    stream.emit(Broken(message=f"{type(error).__name__}: {error}"[:2000]))
 
 
 def _log(text: str) -> None:

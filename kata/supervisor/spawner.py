@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections import deque
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,7 @@ several supervisors see each other's processes, each needs its own, or it would 
 _FIRST_UID = 1_000
 
 _HELLO_SECONDS = 60.0
+_END_SECONDS = 5.0
 _hellos = msgspec.msgpack.Decoder(Hello)
 
 
@@ -63,6 +64,36 @@ class Wish(msgspec.Struct, frozen=True):
     random_seed: int
 
 
+class _Zygote(NamedTuple):
+    """The way to a zygote, and its process where that is a child of this one's and not a fork of another zygote."""
+
+    connection: socket.socket
+    process: subprocess.Popen[bytes] | None = None
+
+    def close(self) -> bool:
+        """Let it end, with every student process that it has; whether it did."""
+        ended = self._says_goodbye()
+        self.connection.close()
+        if self.process is not None:
+            if not ended:
+                self.process.kill()
+            self.process.wait()
+        return ended
+
+    def _says_goodbye(self) -> bool:
+        """Wait until its end of the connection has closed: by then it has ended all that it had."""
+        self.connection.settimeout(_END_SECONDS)
+        try:
+            self.connection.shutdown(socket.SHUT_WR)
+            while self.connection.recv(1 << 16):
+                pass
+        except TimeoutError:
+            return False
+        except OSError:
+            pass  # it was gone already
+        return True
+
+
 class _Requested(msgspec.Struct):
     """A student process that was ordered, and may still be coming up."""
 
@@ -82,26 +113,24 @@ class Spawner:
     Where they have their folders: in `uid` in `work`, which all may pass and only root may write; in `namespaces` on
     `work`; in `plain` in `scratch`, a private folder.
     The zygote works while the supervisor does: one process is always started ahead, and nobody waits for an end.
-    Of several side by side, each is told which `lane` of how many `lanes` it serves: they share the run's user ids.
+    Only the first one of a sandbox starts a zygote; those of jobs and lanes have forks of it, by `fork`.
     """
 
-    def __init__(self, mode: Mode, scratch: Path, lane: int = 0, lanes: int = 1, *, work: Path = Path("/work")) -> None:
+    def __init__(
+        self,
+        mode: Mode,
+        scratch: Path,
+        *,
+        work: Path = Path("/work"),
+        zygote: _Zygote | None = None,
+        slots: range = range(UIDS),
+    ) -> None:
         self.mode = mode
         self._work = work
-        self._scratch = scratch / f"lane-{lane}"
-        self._slots = range(UIDS // lanes * lane, UIDS // lanes * (lane + 1))
-        ours, theirs = socket.socketpair()
-        self._connection = ours
-        command, environment = self._command(theirs.fileno())
-        self._zygote = subprocess.Popen(
-            command,
-            env=environment | FIXED_HASHES,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(),),
-            cwd="/",
-        )
-        theirs.close()
+        self._scratch = scratch
+        self._slots = slots
+        self._zygote = zygote or self._start()
+        self._connection = self._zygote.connection
         self._limits = Limits()
         self._uid_base = uid_base_of_probe()
         self._count = 0
@@ -111,6 +140,35 @@ class Spawner:
         self._broken = ""
         self._owed: deque[_Requested | None] = deque()
         """For each order that has not been answered yet, who waits for the answer."""
+
+    def fork(self, scratch: Path, lane: int, lanes: int) -> Spawner:
+        """Another spawner, for a `lane` of how many `lanes` of a job, which share the job's user ids.
+
+        Its zygote is a fork of this one's, which must have no processes. Inconclusive when that can't be made.
+        """
+        ours, theirs = socket.socketpair()
+        self._send(orders.Fork(), descriptors=(theirs.fileno(),))
+        theirs.close()
+        while self._owed:
+            self._receive()
+        if self._broken:
+            raise Inconclusive(f"no further zygote could be started: {self._broken}")
+        slots = range(UIDS // lanes * lane, UIDS // lanes * (lane + 1))
+        return Spawner(self.mode, scratch / f"lane-{lane}", work=self._work, zygote=_Zygote(ours), slots=slots)
+
+    def _start(self) -> _Zygote:
+        ours, theirs = socket.socketpair()
+        command, environment = self._command(theirs.fileno())
+        process = subprocess.Popen(
+            command,
+            env=environment | FIXED_HASHES,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            cwd="/",
+        )
+        theirs.close()
+        return _Zygote(ours, process)
 
     def _command(self, descriptor: int) -> tuple[list[str], dict[str, str]]:
         arguments = ["-s", "-P", "-X", "utf8", "-m", "kata.student.zygote", str(descriptor)]
@@ -196,18 +254,14 @@ class Spawner:
         self._taken.discard(spawned.uid)
         return waiting
 
-    def close(self) -> None:
-        """End the zygote, and with it every student process."""
-        self._connection.close()
-        try:
-            self._zygote.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._zygote.kill()
-            self._zygote.wait()
+    def close(self) -> bool:
+        """End the zygote, and with it every student process; whether that was possible."""
+        ended = self._zygote.close()
         for waiting in self._owed:
             if waiting is not None and waiting.ends:
                 self._disconnect(waiting)
         self._owed.clear()
+        return ended
 
     @staticmethod
     def _disconnect(spawned: _Requested) -> None:
