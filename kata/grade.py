@@ -65,14 +65,16 @@ def grade(
     only: tuple[str, ...] = (),
     coverage: bool = True,
     connection: Connection | None = None,
+    keep: Callable[[Connection], None] | None = None,
     on_event: OnEvent | None = None,
     on_log: Callable[[str], None] = lambda log: None,
 ) -> Report:
     """Grade a submission once.
 
-    `connection` is a sandbox of this launcher that was started ahead; without it one is started. `only` restricts the
-    run to some requirements, and those that they need. `on_event` is told everything as it happens. `on_log` is given
-    the supervisor's own log at the end: it may quote the grader, and so is for the eyes of authors alone.
+    `connection` is a sandbox of this launcher that was started ahead; without it one is started. It is closed at the
+    end; or `keep` is given it, where it may take a further submission of the same person. `only` restricts the run to
+    some requirements, and those that they need. `on_event` is told everything as it happens. `on_log` is given the
+    supervisor's own log when it was closed: it may quote the grader, and so is for the eyes of authors alone.
     Whatever the submission does ends in a report, and so does a sandbox that breaks: then it is inconclusive.
     SandboxUnavailable is raised when there is no sandbox to begin with.
     """
@@ -91,13 +93,21 @@ def grade(
     except (SandboxFailure, WireError, EOFError, TimeoutError) as error:
         stream.problem = stream.problem or _broken_off(error)
     finally:
-        ending = connection.close()
-        on_log(ending.errors)
+        if keep is not None and stream.is_conclusive():
+            keep(connection)
+        else:
+            _close(connection, stream, on_log)
+    return _report(exercise, submission, launcher.info(), wanted, only, seed, stream, started_at, begun, ready_at)
+
+
+def _close(connection: Connection, stream: EventStream, on_log: Callable[[str], None]) -> None:
+    """Close the sandbox, and add to the stream's problem what only its end could tell."""
+    ending = connection.close()
+    on_log(ending.errors)
     if ending.out_of_memory and not stream.is_conclusive():
         stream.problem = _OUT_OF_MEMORY
     elif stream.problem is not None and stream.problem.kind == "our-fault" and stream.may_show_errors():
         stream.problem = msgspec.structs.replace(stream.problem, got=ending.errors.strip()[-2_000:])
-    return _report(exercise, submission, launcher.info(), wanted, only, seed, stream, started_at, begun, ready_at)
 
 
 def requirements_of(exercise: Exercise, only: Sequence[str] = ()) -> tuple[Requirement, ...]:

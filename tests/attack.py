@@ -228,6 +228,7 @@ class _WatchedLauncher:
         self._launcher = launcher
         self._trace = trace
         self.name = launcher.name
+        self.is_lasting = launcher.is_lasting
 
     def start(self, lanes: int = 1) -> Connection:
         connection = self._launcher.start(lanes)

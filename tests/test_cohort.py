@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from cohorts import Instructor, kill_again_and_again
 from test_intake import COUNTER, ROSTER, roster, write, zipped
 from toy import PARTLY, SOLVED, TOY, Course, fake_grade
 
+from kata.catalog import Catalog
+from kata.cohort.coordinator import _Todo
+from kata.cohort.ledger import Job
+from kata.cohort.pool import Pool
 from kata.exercise import Exercise
 from kata.report.model import Report
 from kata.submission import Submission
@@ -61,9 +66,72 @@ def test_from_a_folder_to_marks(course: Course) -> None:
 def test_every_sandbox_that_was_started_is_closed(course: Course) -> None:
     submissions(course, **{f"p{n}": f"{PARTLY}# {n}\n" for n in range(5)})
     course.kata("grade", "all", "--out", "run", "--jobs", "2")
-    ahead = [connection for connection in course.launcher.started if not connection.closed]
-    assert len(ahead) <= 5, "fake_grade closes none of those that it was given"
+    assert all(connection.closed for connection in course.launcher.started)
     assert len(course.launcher.started) <= 7, "at most one for each submission, and one ahead for each worker"
+
+
+Graded = Callable[[str, str], int]
+
+
+@pytest.fixture
+def graded(course: Course, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graded]:
+    """A pool of one worker, and what grades a text of a person's there: which of the sandboxes it was given."""
+    used: list[Any] = []
+
+    def grade(*arguments: Any, **options: Any) -> Report:
+        used.append(options["connection"])
+        return fake_grade(*arguments, **options)
+
+    monkeypatch.setattr("kata.cohort.pool.grade", grade)
+    pool = Pool(course.launcher, 1)
+    exercise = Catalog(TOY).get("01-toy")
+
+    def graded(person: str, text: str) -> int:
+        pool.submit(exercise, Submission("a", {exercise.file: text.encode()}), 1, person).result()
+        return next(n for n, connection in enumerate(course.launcher.started) if connection is used[-1])
+
+    yield graded
+    pool.close(wait=True)
+    assert all(connection.closed for connection in course.launcher.started)
+
+
+def test_one_person_s_submissions_share_a_sandbox_and_two_people_s_never_do(graded: Graded) -> None:
+    assert [graded("ada", SOLVED), graded("ada", PARTLY), graded("bob", SOLVED), graded("ada", SOLVED)] == [0, 0, 1, 2]
+
+
+def test_after_what_could_not_be_judged_a_sandbox_is_fresh(graded: Graded) -> None:
+    assert graded("ada", "# ours met:") == 0
+    assert graded("ada", SOLVED) == 1
+    assert graded("ada", "# ours met:") == 2, "it is tried once more in a fresh one"
+
+
+def test_no_sandbox_is_kept_where_others_would_wait_for_its_end(graded: Graded, course: Course) -> None:
+    course.launcher.is_lasting = False
+    assert [graded("ada", SOLVED), graded("ada", PARTLY)] == [0, 1]
+
+
+def order_of(jobs: list[Job], seconds: dict[str, float], workers: int) -> list[str]:
+    """The order in which jobs are begun when each takes what is known of its exercise."""
+    todo = _Todo(jobs, seconds)
+    running = [(0.0, "")] * workers
+    order = []
+    while todo:
+        at, person = running.pop(running.index(min(running)))
+        job = todo.next(person)
+        order.append(job.id)
+        running.append((at + seconds.get(job.exercise, 1.0), job.person))
+    return order
+
+
+def test_one_person_s_jobs_follow_each_other_and_who_takes_longest_comes_first() -> None:
+    def job(person: str, exercise: str) -> Job:
+        return Job(f"{person}{exercise}", exercise, "", person)
+
+    jobs = [job("a", "1"), job("b", "2"), job("b", "1"), job("c", "2")]
+    assert order_of(jobs, {"1": 1.0, "2": 3.0}, workers=1) == ["b2", "b1", "c2", "a1"]
+    assert order_of(jobs, {"2": 3.0}, workers=1)[0] in ("a1", "b1"), "of 1 nothing is known yet"
+    alone = [job("a", exercise) for exercise in "1234"]
+    assert order_of(alone, dict.fromkeys("1234", 1.0), workers=2) == ["a1", "a2", "a3", "a4"], "nobody has to wait"
 
 
 def test_grading_again_is_grading_once(course: Course) -> None:

@@ -3,14 +3,17 @@ stream is a pass, and whatever happens there is a report."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -522,7 +525,7 @@ def really(tmp_path: Path) -> Grade:
         exercise = msgspec.structs.replace(Catalog(root).get("01-count"), limits=Limits(call_seconds=0.3))
         files = {"counter.py": (root / "mine/counter.py").read_bytes()}
         launcher = ProcessLauncher()
-        connection = launcher.start(lanes)
+        connection = options.pop("connection", None) or launcher.start(lanes)
         return grade(exercise, Submission("mine", files), launcher, seed=3, connection=connection, **options)
 
     return really
@@ -559,6 +562,77 @@ def test_checks_side_by_side_say_what_they_say_in_a_row(really, source):
     for part in ("outcome", "score", "problem", "unexecuted", "dependability", "output"):
         assert getattr(side_by_side, part) == getattr(in_a_row, part)
     assert side_by_side.problem is None
+
+
+MEDDLER = f"""{RIGHT}
+    import builtins, os, signal
+    open("left", "w").close()
+    builtins.left = True
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.pause()
+        os._exit(0)
+"""
+
+
+def ends(process: psutil.Process) -> bool:
+    """Within ten seconds; one that nobody has waited for yet has ended, too."""
+    for _ in range(100):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.1)
+                continue
+        return True
+    return False
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_jobs_in_a_row_know_nothing_of_each_other(really, lanes):
+    kept: list[Any] = []
+    sources = [RIGHT, "def broken(:\n", RIGHT.replace("+= number", "+= min(number, 5)")]
+    alone = [really(source) for source in sources]
+    first = really(MEDDLER, lanes=lanes, keep=kept.append)
+    assert first.outcome == "met"
+    scratch = kept[0]._scratch
+    for expected, source in zip(alone, sources, strict=True):
+        report = really(source, connection=kept.pop(), keep=kept.append)
+        assert told(report) == told(expected)
+        assert (report.outcome, report.score, report.problem) == (expected.outcome, expected.score, expected.problem)
+    [connection] = kept
+    connection.read(1, 10)  # of the next stream: the supervisor is done with the last job
+    _, *others = psutil.Process(connection._process.pid).children(recursive=True)
+    assert all(ends(other) for other in others), "there is more than the first zygote"
+    assert [path.name for path in scratch.iterdir()] == ["errors"]
+    connection.close()
+    assert not scratch.exists()
+
+
+@pytest.mark.parametrize("victim", ["job", "zygote"])
+def test_a_job_that_is_killed_ends_its_sandbox(really, victim):
+    """Nobody knows what it left: the host is told that this was not graded, and nothing is kept."""
+    grader = """
+        import os, signal
+        from pathlib import Path
+        from kata.grading import check
+
+        @check("counts")
+        def test_counts(student):
+            'It counts.'
+            job = os.getpid()
+            [zygote] = set(Path(f"/proc/{os.getppid()}/task/{os.getppid()}/children").read_text().split()) - {str(job)}
+            [zygote] = Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()
+            os.kill({"job": job, "zygote": int(zygote)}["VICTIM"], signal.SIGKILL)
+            student.helper()
+            student.Counter()
+    """
+    kept: list[Any] = []
+    launcher = ProcessLauncher()
+    connection = launcher.start()
+    report = really(RIGHT, grader.replace("VICTIM", victim), only=("counts",), connection=connection, keep=kept.append)
+    assert report.outcome == "inconclusive"
+    assert not kept
+    assert not connection._scratch.exists()
 
 
 def test_a_lane_that_dies_is_our_fault(really):

@@ -9,6 +9,7 @@ import socket
 from collections import deque
 from pathlib import Path
 
+import psutil
 import pytest
 from worlds import Probe
 
@@ -585,6 +586,20 @@ def test_a_process_that_was_started_ahead_without_room_is_started_again(tmp_path
     assert spawned.channel is not channel
     spawner.destroy(spawned)
     spawner.close()
+
+
+def test_a_zygote_that_is_killed_takes_its_processes_along(tmp_path):
+    """Those of a fork of the first zygote, too, whom nobody else would end."""
+    first = Spawner("plain", tmp_path)
+    before = set(psutil.Process(first._zygote.process.pid).children())
+    lane = first.fork(tmp_path, 0, 1)
+    [zygote] = set(psutil.Process(first._zygote.process.pid).children()) - before
+    ended = os.pidfd_open(lane.spawn(Wish(False, 0, 0, 0)).visible_pid)
+    zygote.kill()
+    assert select.select([ended], [], [], 10)[0]
+    os.close(ended)
+    assert lane.close()
+    assert first.close()
 
 
 def test_a_fork_that_was_refused_for_want_of_room():

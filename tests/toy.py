@@ -82,6 +82,7 @@ class FakeConnection:
 @dataclass
 class FakeLauncher:
     name: str = "process"
+    is_lasting: bool = True
     started: list[FakeConnection] = field(default_factory=list)
 
     def start(self, lanes: int = 1) -> FakeConnection:
@@ -101,6 +102,7 @@ def fake_grade(
     only: tuple[str, ...] = (),
     coverage: bool = True,
     connection: Any = None,
+    keep: Callable[[Any], None] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Report:
     """Judge as the submission's text says, with the events of a real run."""
@@ -137,7 +139,12 @@ def fake_grade(
             )
         )
     see(Final(finished=len(rows), digest="", dependability=Dependability(), unexecuted=None))
-    return report_of(exercise, submission.digest, launcher.info(), rows, seed=seed, only=only)
+    report = report_of(exercise, submission.digest, launcher.info(), rows, seed=seed, only=only)
+    if connection is not None and keep is not None and report.outcome != "inconclusive":
+        keep(connection)
+    elif connection is not None:
+        connection.close()
+    return report
 
 
 def report_of(

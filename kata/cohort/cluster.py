@@ -164,7 +164,7 @@ class Cluster:
         places = sum(self._crew.places().values())
         return places if self._places_max is None else min(places, self._places_max)
 
-    def submit(self, exercise: Exercise, submission: Submission, seed: int) -> Future[Report]:
+    def submit(self, exercise: Exercise, submission: Submission, seed: int, person: str) -> Future[Report]:
         """Grade it as soon as a worker is free; what is lost with its worker again and again is inconclusive.
 
         The future raises KataError when no worker is left that could grade, or the scheduler is gone.
@@ -302,6 +302,7 @@ class Cluster:
 class _Lost:
     """A sandbox that went with its worker, as launcher, connection and ending in one."""
 
+    is_lasting = False
     status = None
     out_of_memory = False
     errors = ""

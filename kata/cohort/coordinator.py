@@ -13,8 +13,8 @@ from kata.exercise import Exercise
 from kata.report.model import Report
 from kata.submission import Submission
 
-Submit = Callable[[Exercise, Submission, int], Future[Report]]
-"""Begins to grade a submission with a seed, on this machine or another."""
+Submit = Callable[[Exercise, Submission, int, str], Future[Report]]
+"""Begins to grade a submission with a seed, on this machine or another; and whose it is."""
 
 
 @dataclass
@@ -60,13 +60,17 @@ class Coordinator:
         todo = _Todo(self.ledger.waiting(), self.ledger.seconds())
         progress = Progress(all=len(todo))
         begun: dict[Future[Report], tuple[Job, int]] = {}
+        judged: deque[str] = deque()
         while begun or (todo and not progress.stopping):
             try:
                 while todo and len(begun) < max(1, self.places()) and not progress.stopping:
-                    self._begin(todo.next(), begun)
+                    self._begin(todo.next(judged.popleft() if judged else ""), begun)
+                judged.clear()
                 self.on_progress(progress)
                 for future in wait(begun, return_when=FIRST_COMPLETED).done:
-                    self._record(*begun.pop(future), future.result(), todo, progress)
+                    job, number = begun.pop(future)
+                    self._record(job, number, future.result(), todo, progress)
+                    judged.append(job.person)
             except KeyboardInterrupt:
                 if progress.stopping:
                     raise
@@ -78,7 +82,7 @@ class Coordinator:
         exercise, submission = self.exercises[job.exercise], self.ledger.submission(job)
         number = self.ledger.began(job)
         seed = int(self.ledger.setting("seed"))
-        begun[self.submit(exercise, submission, seed)] = (job, number)
+        begun[self.submit(exercise, submission, seed, job.person)] = (job, number)
 
     def _record(self, job: Job, number: int, report: Report, todo: _Todo, progress: Progress) -> None:
         self.ledger.ended(job, number, report)
@@ -94,25 +98,59 @@ class Coordinator:
 
 
 class _Todo:
-    """Jobs to be begun: those of the exercise that takes longest first, so that cores are busy to the end."""
+    """Jobs to be begun: one person's in a row, and who takes longest first, so that cores are busy to the end."""
 
     def __init__(self, jobs: Sequence[Job], seconds: Mapping[str, float]) -> None:
-        self._jobs: dict[str, deque[Job]] = {}
+        self._jobs: dict[str, list[Job]] = {}
+        """Of each person who has any."""
         self._seconds = dict(seconds)
         for job in jobs:
             self.add(job)
+        self._fresh = list(self._jobs)
+        """Of whom none was begun, those who take longest last."""
+        self._is_sorted = False
 
     def __len__(self) -> int:
         return sum(map(len, self._jobs.values()))
 
-    def add(self, job: Job) -> None:
-        self._jobs.setdefault(job.exercise, deque()).append(job)
+    def __bool__(self) -> bool:
+        return bool(self._jobs)
 
-    def next(self) -> Job:
-        """Take the next one. Of an exercise of which nothing is known yet one is begun at once, to learn it."""
-        waiting = [exercise for exercise, jobs in self._jobs.items() if jobs]
-        return self._jobs[max(waiting, key=lambda exercise: self._seconds.get(exercise, inf))].popleft()
+    def add(self, job: Job) -> None:
+        self._jobs.setdefault(job.person, []).append(job)
+
+    def next(self, person: str) -> Job:
+        """Take the next one: that person's, whose sandbox waits, if there is any; the one that takes longest.
+
+        An exercise of which nothing is known yet is taken to be long, so as to learn it.
+        """
+        if person not in self._jobs:
+            person = self._somebody()
+        jobs = self._jobs[person]
+        job = max(jobs, key=self._seconds_of)
+        jobs.remove(job)
+        if not jobs:
+            del self._jobs[person]
+        return job
 
     def took(self, exercise: str, seconds: float) -> None:
         """Learn from a run how long such runs take."""
+        self._is_sorted &= exercise in self._seconds
         self._seconds[exercise] = (self._seconds.get(exercise, seconds) + seconds) / 2
+
+    def _somebody(self) -> str:
+        """Of whom nothing was begun; at the end, when there is nobody else, of whom most is left."""
+        if not self._is_sorted:
+            self._fresh.sort(key=self._total)
+            self._is_sorted = True
+        while self._fresh:
+            person = self._fresh.pop()
+            if person in self._jobs:
+                return person
+        return max(self._jobs, key=self._total)
+
+    def _total(self, person: str) -> float:
+        return sum(map(self._seconds_of, self._jobs.get(person, ())))
+
+    def _seconds_of(self, job: Job) -> float:
+        return self._seconds.get(job.exercise, inf)

@@ -69,6 +69,8 @@ class Job:
     id: str
     exercise: str
     source: str
+    person: str
+    """Who handed it in; of several who handed in the same, the first by name."""
 
 
 class HandedRow(NamedTuple):
@@ -216,9 +218,9 @@ class Ledger:
     def waiting(self) -> list[Job]:
         """The jobs that somebody's mark depends on and that no attempt has judged, in a fixed order."""
         rows = self._sql.execute(
-            "select id, exercise, source from jobs"
-            " where id in (select job from handed) and not exists (select 1 from attempts"
-            " where job = jobs.id and outcome in ('met', 'unmet')) order by id"
+            "select id, jobs.exercise, source, min(person) from jobs join handed on handed.job = jobs.id"
+            " where not exists (select 1 from attempts where attempts.job = jobs.id and outcome in ('met', 'unmet'))"
+            " group by id order by id"
         )
         return [Job(*row) for row in rows]
 

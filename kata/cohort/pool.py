@@ -1,9 +1,11 @@
-"""Grades on this machine: workers that each keep a sandbox started ahead of need."""
+"""Grades on this machine: workers that keep one sandbox for whom they are grading, and a fresh one for who is next."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Grades `workers` submissions at a time, each in a fresh sandbox that was starting while the one before was busy.
+    """Grades `workers` submissions at a time, each person's in a sandbox that nobody else's submission ever was in.
 
+    It was starting while the one before was busy. Submissions of one person that come one after the other share it.
     Its threads don't keep the program alive: a sandbox ends with the process that started it.
     """
 
@@ -27,7 +30,7 @@ class Pool:
         self.sandbox = launcher.name
         self.for_grades = launcher.info().for_grades
         self._launcher = launcher
-        self._todo: queue.SimpleQueue[tuple[Future[Report], Exercise, Submission, int] | None] = queue.SimpleQueue()
+        self._todo: queue.SimpleQueue[tuple[Future[Report], Callable[[_Worker], Report]] | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
@@ -36,10 +39,13 @@ class Pool:
         """How many submissions it grades at a time."""
         return len(self._threads)
 
-    def submit(self, exercise: Exercise, submission: Submission, seed: int) -> Future[Report]:
-        """Grade it as soon as a worker is free. The future raises what `kata.grade.grade` does."""
+    def submit(self, exercise: Exercise, submission: Submission, seed: int, person: str) -> Future[Report]:
+        """Grade a submission of that person's as soon as a worker is free.
+
+        The future raises what `kata.grade.grade` does.
+        """
         future: Future[Report] = Future()
-        self._todo.put((future, exercise, submission, seed))
+        self._todo.put((future, lambda worker: worker.grade(exercise, submission, seed, person)))
         return future
 
     def close(self, *, wait: bool) -> None:
@@ -52,21 +58,53 @@ class Pool:
             thread.join()
 
     def _work(self) -> None:
-        ahead: Connection | None = None
+        worker = _Worker(self._launcher)
         while item := self._todo.get():
-            future, exercise, submission, seed = item
+            future, do = item
             try:
-                connection, ahead = ahead or self._launcher.start(), None
-                ahead = self._start_ahead()
-                future.set_result(grade(exercise, submission, self._launcher, seed=seed, connection=connection))
+                future.set_result(do(worker))
             except BaseException as error:
                 future.set_exception(error)
-        if ahead is not None:
-            ahead.close()
+        worker.close()
 
-    def _start_ahead(self) -> Connection | None:
+
+class _Worker:
+    """Grades one submission after the other, with two sandboxes: one at work, and a fresh one for who is next."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._fresh: Connection | None = None
+        self._used: Connection | None = None
+        self._person = ""
+        """Whose submissions the used one has graded."""
+
+    def grade(self, exercise: Exercise, submission: Submission, seed: int, person: str) -> Report:
+        """In the sandbox that this person's last submission was graded in, where there is one, else in a fresh one."""
+        used, self._used = self._used, None
+        if used is not None and person == self._person:
+            report = self._grade(used, exercise, submission, seed)
+            if report.outcome != "inconclusive":
+                return report
+        elif used is not None:
+            used.close()
+        self._person = person
+        fresh, self._fresh = self._fresh or self._launcher.start(), None
+        return self._grade(fresh, exercise, submission, seed)
+
+    def _grade(self, sandbox: Connection, exercise: Exercise, submission: Submission, seed: int) -> Report:
+        self._start_ahead()
+        keep = self._keep if self._launcher.is_lasting else None
+        return grade(exercise, submission, self._launcher, seed=seed, connection=sandbox, keep=keep)
+
+    def _keep(self, sandbox: Connection) -> None:
+        self._used = sandbox
+
+    def _start_ahead(self) -> None:
         """The next sandbox. That it can't be had is said by whoever needs it."""
-        try:
-            return self._launcher.start()
-        except SandboxUnavailable:
-            return None
+        with contextlib.suppress(SandboxUnavailable):
+            self._fresh = self._fresh or self._launcher.start()
+
+    def close(self) -> None:
+        for sandbox in (self._fresh, self._used):
+            if sandbox is not None:
+                sandbox.close()

@@ -46,6 +46,8 @@ class Launcher(Protocol):
     """One kind of sandbox, on this machine."""
 
     name: str
+    is_lasting: bool
+    """Whether a sandbox may be kept for a further job. Not where others have to wait until it is closed."""
 
     def start(self, lanes: int = 1) -> Connection:
         """Start a supervisor; returns at once, while it is still importing. Raises SandboxUnavailable.

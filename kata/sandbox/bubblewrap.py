@@ -39,6 +39,7 @@ class BubblewrapLauncher:
     """Starts supervisors as children, each student process in namespaces of its own."""
 
     name = "bubblewrap"
+    is_lasting = True
 
     def start(self, lanes: int = 1) -> ChildConnection:
         """Start a supervisor. Raises SandboxUnavailable when no process can be started."""

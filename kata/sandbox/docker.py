@@ -232,6 +232,7 @@ class DockerLauncher:
     """
 
     name = "docker"
+    is_lasting = True
 
     def __init__(self, image: str, *, client: APIClient | None = None, command: Sequence[str] = COMMAND) -> None:
         self._image = image

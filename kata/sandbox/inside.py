@@ -46,6 +46,7 @@ class InsideLauncher:
     """Starts supervisors as children, each student process under a user id of its own."""
 
     name = "inside"
+    is_lasting = False
 
     def start(self, lanes: int = 1) -> InsideConnection:
         """Start a supervisor. Raises SandboxUnavailable when its folders can't be made, or no process be started."""

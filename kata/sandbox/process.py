@@ -45,6 +45,7 @@ class ProcessLauncher:
     """Starts supervisors as children, with rlimits and a process group for each student process."""
 
     name = "process"
+    is_lasting = True
 
     def start(self, lanes: int = 1) -> ChildConnection:
         return ChildConnection("plain", lanes)

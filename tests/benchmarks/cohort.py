@@ -64,7 +64,7 @@ class Results:
         self._chance = chance
         self.cpu_seconds: list[float] = []
 
-    def submit(self, exercise: Exercise, submission: Submission, seed: int) -> Future[Report]:
+    def submit(self, exercise: Exercise, submission: Submission, seed: int, person: str) -> Future[Report]:
         self.cpu_seconds.append(time.process_time())
         skill = self._chance.random()
         requirements = tuple(
