@@ -154,7 +154,9 @@ class Node:
     ) -> None:
         self.name = name
         self.mail: list[Mail] = []
-        self.state: Idle | Asking | Sleeping = Idle(None)
+        self._state: Idle | Asking | Sleeping = Idle(None)
+        self.due_ns: int | None = None
+        """When it must have its turn by itself, on the monotonic clock; None when only mail wakes it."""
         self.alive = True
         self.killed = False
         """The grader killed it; that is not its fault."""
@@ -180,28 +182,20 @@ class Node:
         self._guard.begin_turn(0.0)
         return self._listen()
 
-    def due_ns(self) -> int | None:
-        """When it must have its turn by itself, on the monotonic clock; None when only mail wakes it."""
-        match self.state:
-            case Idle(timer_ns):
-                return timer_ns
-            case Sleeping(until_ns):
-                return until_ns
-            case _:
-                return None
-
     def has_turn(self, monotonic_ns: int) -> bool:
         """Whether it can run now: its time has come, or there is mail that it can take."""
-        due = self.due_ns()
-        if due is not None and due <= monotonic_ns:
+        if self.due_ns is not None and self.due_ns <= monotonic_ns:
             return True
-        match self.state:
-            case Idle():
-                return bool(self.mail)
-            case Asking(number):
-                return any(isinstance(m, Answer | Refusal) and m.id == number for m in self.mail)
-            case _:
-                return False
+        if not self.mail or isinstance(self._state, Sleeping):
+            return False
+        return isinstance(self._state, Idle) or any(map(self._is_awaited, self.mail))
+
+    def _is_awaited(self, message: Mail) -> bool:
+        """Whether that answers what it is blocked for."""
+        return isinstance(message, Answer | Refusal) and message.id == self._blocked_for()
+
+    def _blocked_for(self) -> int | None:
+        return self._state.id if isinstance(self._state, Asking) else None
 
     def take_turn(self, monotonic_ns: int, wall_ns: int) -> list[Any]:
         """Deliver what it can take, let it run until it waits, and return what it said.
@@ -209,11 +203,10 @@ class Node:
         Raises ProcessFailed when it is stuck, gone, or breaks the channel's rules.
         """
         mail, self.mail = self.mail, []
-        if isinstance(self.state, Asking):
-            number = self.state.id
-            self.mail = [m for m in mail if not (isinstance(m, Answer | Refusal) and m.id == number)]
-            mail = [m for m in mail if m not in self.mail]
-        elif isinstance(self.state, Sleeping):
+        if isinstance(self._state, Asking):
+            self.mail = [message for message in mail if not self._is_awaited(message)]
+            mail = [message for message in mail if self._is_awaited(message)]
+        elif isinstance(self._state, Sleeping):
             self.mail, mail = mail, []
         self._guard.begin_turn(self.cpu_seconds_or_none())
         payload = _encoder.encode(Deliver(monotonic_ns, wall_ns, mail))
@@ -235,16 +228,24 @@ class Node:
             turn = self._decode(payload)
             said.extend(turn.messages)
             if not isinstance(turn.state, More):
-                self.state = turn.state
+                self._wait_for(turn.state)
                 return said
         raise self.broken(f"one turn of more than {TURN_FRAMES_MAX} messages")
+
+    def _wait_for(self, state: Idle | Asking | Sleeping) -> None:
+        self._state = state
+        match state:
+            case Idle(moment_ns) | Sleeping(moment_ns):
+                self.due_ns = moment_ns
+            case _:
+                self.due_ns = None
 
     def farewell(self, statements: bool, monotonic_ns: int, wall_ns: int) -> list[Lines]:
         """Ask a process that is about to be killed which lines it ran; nothing when it waits for something.
 
         Raises ProcessFailed, as `take_turn`.
         """
-        if not self.alive or not isinstance(self.state, Idle):
+        if not self.alive or not isinstance(self._state, Idle):
             return []
         self.mail = [Farewell(statements)]
         return [message for message in self.take_turn(monotonic_ns, wall_ns) if isinstance(message, Lines)]
@@ -326,7 +327,7 @@ class Node:
 
     def _wait(self) -> None:
         """Until something has come on the channel; output is read meanwhile, so that printing never blocks."""
-        descriptors = {descriptor for descriptor, _ in self._poll.poll(_LOOK_AGAIN_SECONDS * 1000)}
+        descriptors = [descriptor for descriptor, _ in self._poll.poll(_LOOK_AGAIN_SECONDS * 1000)]
         if self._channel in descriptors:
             try:
                 data = self._spawned.channel.recv(1 << 18)

@@ -11,6 +11,7 @@ deterministic, and when every process is idle and the queue is empty, what still
 from __future__ import annotations
 
 import contextlib
+import functools
 import heapq
 import inspect
 import random
@@ -78,6 +79,34 @@ class Pause:
         yield self
 
 
+class RemoteMethod:
+    """A method of a class of the grader's that student code can call."""
+
+    def __init__(self, function: Any) -> None:
+        self.way: Way = function._kata_remote
+        self.is_told: bool = function._kata_told
+        """Otherwise it writes its own lines in the transcript."""
+        of_class = inspect.signature(function)
+        _, *parameters = of_class.parameters.values()
+        self._signature = of_class.replace(parameters=parameters)
+        simple = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
+        needed = sum(parameter.default is parameter.empty for parameter in parameters)
+        self._counts = range(needed, len(parameters) + 1) if simple else range(0)
+        """How many positional arguments are certainly right."""
+
+    def check_arguments(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """TypeError when they don't fit."""
+        if kwargs or len(args) not in self._counts:
+            self._signature.bind(*args, **kwargs)
+
+
+@functools.cache
+def remote_methods(kind: type[Any]) -> dict[str, RemoteMethod]:
+    """Those that are marked `@remote`, by name."""
+    attributes = {name: getattr(kind, name) for name in dir(kind)}
+    return {name: RemoteMethod(method) for name, method in attributes.items() if hasattr(method, "_kata_remote")}
+
+
 class Exposure:
     """An object of the grader that student code can call."""
 
@@ -86,20 +115,10 @@ class Exposure:
         self.name = name
         self.owner = owner
         """The only process that may call it; None: every one may."""
-        self.methods: dict[str, Way] = {}
-        self.untold: set[str] = set()
-        """Those that write their own lines in the transcript."""
-        self.signatures: dict[str, inspect.Signature] = {}
-        for attribute in dir(type(target)):
-            way = getattr(getattr(type(target), attribute), "_kata_remote", None)
-            if way is not None:
-                self.methods[attribute] = way
-                self.signatures[attribute] = inspect.signature(getattr(target, attribute))
-                if not getattr(type(target), attribute)._kata_told:
-                    self.untold.add(attribute)
+        self.methods = remote_methods(type(target))
         if not self.methods:
             raise TypeError(f"{type(target).__name__} has no method marked @remote, so a student could not call it")
-        self.handle = Handle(number, name, self.methods)
+        self.handle = Handle(number, name, {method: remote.way for method, remote in self.methods.items()})
 
 
 class Clock:
@@ -455,9 +474,12 @@ class World:
     def _count_step(self) -> None:
         """A guard against what is always short of work: no single turn of it is too long."""
         self._steps += 1
+        over = self._guard.serving_is_over()
+        if not over and self._steps % 256 and self._steps <= STEPS_MAX:
+            return
         if self._steps % 256 == 0 and self._guard.run_is_over():
             raise Inconclusive("the run's time was up")
-        if self._guard.serving_is_over() and self._steps < _FEW_STEPS:
+        if over and self._steps < _FEW_STEPS:
             raise ProcessFailed(
                 Failure(
                     kind="time-out",
@@ -465,7 +487,7 @@ class World:
                     advice="Look for answers with far more in them than was asked for.",
                 )
             )
-        busy = self._steps > STEPS_MAX or self._guard.serving_is_over()
+        busy = self._steps > STEPS_MAX or over
         if busy or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
             raise ProcessFailed(
                 Failure(
@@ -498,7 +520,8 @@ class World:
     def _flush(self) -> None:
         """Every process that can run has its turn, until none can."""
         while True:
-            ready = [node for node in self.nodes if node.alive and node.has_turn(self._monotonic_ns())]
+            now = self._monotonic_ns()
+            ready = [node for node in self.nodes if node.alive and node.has_turn(now)]
             if not ready:
                 return
             self._turn(ready[0] if len(ready) == 1 else self.random.choice(ready))
@@ -543,7 +566,7 @@ class World:
         self._ended(call)
 
     def _next_timer(self) -> int | None:
-        dues = [due for node in self.nodes if node.alive and (due := node.due_ns()) is not None]
+        dues = [due for node in self.nodes if node.alive and (due := node.due_ns) is not None]
         return min(dues) - self._monotonic_base_ns if dues else None
 
     def _next_moment(self) -> int | None:
@@ -603,7 +626,8 @@ class World:
 
     def _serve(self, node: Node, ask: Ask) -> None:
         exposure = self._exposures.get(ask.target)
-        if exposure is None or ask.method not in exposure.methods or exposure.owner not in (None, node):
+        remote = exposure.methods.get(ask.method) if exposure is not None else None
+        if exposure is None or remote is None or exposure.owner not in (None, node):
             raise ProcessFailed(
                 failed(
                     "protocol", "The submission called something that does not exist.", advice="Use the interface."
@@ -619,15 +643,15 @@ class World:
             return
         self._asked[ask.method] += 1
         entry = Entry(self.now_ns, "", "student", node.name)
-        if ask.method not in exposure.untold:
+        if remote.is_told:
             entry.text = f"{exposure.name}.{ask.method}({_arguments(args, kwargs)})"
             if not any(call.alone for call in self.calls.values()):
                 self.entries.append(entry)
-        if exposure.methods[ask.method] == "post":
+        if remote.way == "post":
             self._take_post(exposure, node, ask, args, kwargs)
             return
         try:
-            exposure.signatures[ask.method].bind(*args, **kwargs)
+            remote.check_arguments(args, kwargs)
         except TypeError as error:
             self._refuse(node, ask, entry, TypeError(f"{exposure.name}.{ask.method}: {error}"))
             return
@@ -644,7 +668,7 @@ class World:
     def _take_post(self, exposure: Exposure, node: Node, ask: Ask, args: list[Any], kwargs: dict[str, Any]) -> None:
         """A call without an answer. Who is told nothing can't be told of a mistake: it ends the check."""
         try:
-            exposure.signatures[ask.method].bind(*args, **kwargs)
+            exposure.methods[ask.method].check_arguments(args, kwargs)
         except TypeError as error:
             refusal: Exception | None = error
         else:
