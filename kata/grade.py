@@ -64,6 +64,7 @@ def grade(
     seed: int,
     only: tuple[str, ...] = (),
     coverage: bool = True,
+    shrink: bool = True,
     connection: Connection | None = None,
     keep: Callable[[Connection], None] | None = None,
     on_event: OnEvent | None = None,
@@ -73,7 +74,8 @@ def grade(
 
     `connection` is a sandbox of this launcher that was started ahead; without it one is started. It is closed at the
     end; or `keep` is given it, where it may take a further submission of the same person. `only` restricts the run to
-    some requirements, and those that they need. `on_event` is told everything as it happens. `on_log` is given the
+    some requirements, and those that they need. Without `shrink` a property that fails shows the first example that it
+    was seen to fail on, not the smallest. `on_event` is told everything as it happens. `on_log` is given the
     supervisor's own log when it was closed: it may quote the grader, and so is for the eyes of authors alone.
     Whatever the submission does ends in a report, and so does a sandbox that breaks: then it is inconclusive.
     SandboxUnavailable is raised when there is no sandbox to begin with.
@@ -86,7 +88,7 @@ def grade(
     try:
         stream.wait_until_ready()
         connection.write(
-            frame(msgspec.msgpack.encode(_job(exercise, submission, wanted, seed, coverage)), JOB_BYTES_MAX)
+            frame(msgspec.msgpack.encode(_job(exercise, submission, wanted, seed, coverage, shrink)), JOB_BYTES_MAX)
         )
         ready_at = time.monotonic()
         stream.run(deadline=ready_at + exercise.limits.run_seconds + SPARE_SECONDS)
@@ -261,7 +263,14 @@ def _broken_off(error: Exception) -> Failure:
     return Failure(kind="our-fault", message=f"{reason}: not graded.", advice=_REPORT_IT)
 
 
-def _job(exercise: Exercise, submission: Submission, wanted: Sequence[Requirement], seed: int, coverage: bool) -> Job:
+def _job(
+    exercise: Exercise,
+    submission: Submission,
+    wanted: Sequence[Requirement],
+    seed: int,
+    coverage: bool,
+    shrink: bool,
+) -> Job:
     return Job(
         exercise=exercise.id,
         file=exercise.file,
@@ -270,6 +279,7 @@ def _job(exercise: Exercise, submission: Submission, wanted: Sequence[Requiremen
         requirements={requirement.id: requirement.needs for requirement in wanted},
         seed=seed,
         coverage=coverage,
+        shrink=shrink,
         grader=grader_files(exercise),
         submission=submission.files,
         # RLIMIT_NPROC counts by user id across containers: no other run on this host is likely to draw the same 64.

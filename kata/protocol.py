@@ -36,6 +36,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the requirements to judge, in order, each with those it needs."""
     seed: int
     coverage: bool
+    shrink: bool
+    """Look for the smallest example of a property that fails."""
     grader: dict[str, bytes]
     """The grader's files by relative name."""
     submission: dict[str, bytes]

@@ -87,6 +87,15 @@ def test_the_budget_bounds_the_search_for_a_smaller_one(world_of, monkeypatch):
     assert len(runs.tried) - first - 1 <= 3
 
 
+def test_without_shrinking_the_first_failing_example_is_reported(world_of):
+    whole, first = Runs(world_of(SUM), "total"), Runs(world_of(SUM), "total")
+    first.world.shrink = False
+    assert whole.run() is not None
+    assert first.run() is not None
+    assert first.tried == whole.tried[: len(first.tried)]
+    assert [sum(numbers) >= 10 for numbers in first.tried].index(True) == len(first.tried) - 1
+
+
 def test_the_seed_determines_the_examples(world_of):
     def tried(seed):
         runs = Runs(world_of("def total(numbers): return sum(numbers)", seed=seed), "total")

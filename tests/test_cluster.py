@@ -52,7 +52,7 @@ def course(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Captu
     """The toy course, in which workers that are threads of this process only pretend to grade."""
     made = Course(monkeypatch, tmp_path, capsys)
     monkeypatch.setattr("kata.cohort.worker.grade", fake_grade)
-    monkeypatch.setattr("kata.cohort.pool.grade", fake_grade)
+    monkeypatch.setattr("kata.series.grade", fake_grade)
     launcher = worker._launcher
     launcher.cache_clear()
     yield made

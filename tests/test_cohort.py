@@ -33,7 +33,7 @@ ALL_ROWS = "select job, number, outcome from attempts order by job, number"
 @pytest.fixture
 def course(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Course:
     made = Course(monkeypatch, tmp_path, capsys)
-    monkeypatch.setattr("kata.cohort.pool.grade", fake_grade)
+    monkeypatch.setattr("kata.series.grade", fake_grade)
     return made
 
 
@@ -82,7 +82,7 @@ def graded(course: Course, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graded]:
         used.append(options["connection"])
         return fake_grade(*arguments, **options)
 
-    monkeypatch.setattr("kata.cohort.pool.grade", grade)
+    monkeypatch.setattr("kata.series.grade", grade)
     pool = Pool(course.launcher, 1)
     exercise = Catalog(TOY).get("01-toy")
 
@@ -298,7 +298,7 @@ def test_graded_again_by_another_grader_and_what_differs(course: Course, monkeyp
     write(course.here / "all", {"cyd.zip": b"no zip", "odd.txt": b""})
     course.kata("grade", "all", "--out", "run", "--seed", "5")
     shutil.rmtree(course.here / "all")
-    monkeypatch.setattr("kata.cohort.pool.grade", stricter)
+    monkeypatch.setattr("kata.series.grade", stricter)
     monkeypatch.setattr("kata.exercise.Exercise.grader_digest", lambda exercise: "other")
     said = course.kata("grade", "--regrade", "run", "--out", "run2")
     assert said.status == 0, said.err

@@ -14,9 +14,9 @@ from kata.authoring.packages import with_packages
 from kata.authoring.papers import source_of, submissions_in
 from kata.errors import UsageError
 from kata.exercise import Exercise
-from kata.grade import grade
 from kata.report.model import Report
 from kata.sandbox import Launcher
+from kata.series import Series
 from kata.submission import Submission, read_submission
 
 Role = Literal["stub", "reference", "right", "wrong"]
@@ -75,26 +75,35 @@ def run_trials(
 ) -> list[Trial]:
     """Grade every subject: right ones on all seeds, wrong ones on the first few, the stub on the first.
 
-    With `quick` wrong ones are graded by the requirements alone that they name. Runs `jobs` at a time. A run that was
-    inconclusive is repeated once when all others are done, alone, because a busy machine is the commonest reason for
-    it. KeyboardInterrupt waits for no more than the runs under way.
+    They are all the author's, so they take turns in one sandbox for each of the jobs, `jobs` at a time. With `quick`
+    wrong ones are graded by the requirements alone that they name. A run that was inconclusive is repeated once when
+    all others are done, alone, because a busy machine is the commonest reason for it. KeyboardInterrupt waits for no
+    more than the runs under way.
     """
     planned = list(_plan(subjects, seeds))
     trials: list[Trial] = []
     executor = ThreadPoolExecutor(max_workers=jobs)
+    idle = [Series(launcher, ahead=False) for _ in range(jobs)]
+
+    def try_one(subject: Subject, seed: int) -> Trial:
+        series = idle.pop()
+        try:
+            # Lines are followed once, to see that this changes no verdict.
+            return _try(subject, seed, series, seed == seeds.start and subject.role == "reference", quick)
+        finally:
+            idle.append(series)
+
     try:
-        # Lines are followed once, to see that this changes no verdict.
-        futures = [
-            executor.submit(_try, subject, seed, launcher, seed == seeds.start and subject.role == "reference", quick)
-            for subject, seed in planned
-        ]
+        futures = [executor.submit(try_one, subject, seed) for subject, seed in planned]
         for future in as_completed(futures):
             trial = future.result()
             trials.append(trial)
             progress(len(trials), len(planned), f"{trial.subject.exercise.id} {_label(trial.subject)}")
+        return [_again(trial, launcher, quick) if _inconclusive(trial) else trial for trial in trials]
     finally:
         executor.shutdown(cancel_futures=True)
-    return [_again(trial, launcher, quick) if _inconclusive(trial) else trial for trial in trials]
+        for series in idle:
+            series.close()
 
 
 def _plan(subjects: list[Subject], seeds: range) -> Iterator[tuple[Subject, int]]:
@@ -105,7 +114,7 @@ def _plan(subjects: list[Subject], seeds: range) -> Iterator[tuple[Subject, int]
             yield subject, seed
 
 
-def _try(subject: Subject, seed: int, launcher: Launcher, coverage: bool, quick: bool) -> Trial:
+def _try(subject: Subject, seed: int, series: Series, coverage: bool, quick: bool) -> Trial:
     try:
         with _READING:
             submission = _read(subject)
@@ -113,7 +122,16 @@ def _try(subject: Subject, seed: int, launcher: Launcher, coverage: bool, quick:
     except UsageError as problem:
         return Trial(subject, seed, None, f"{problem.message} {problem.remedy}".strip())
     log: list[str] = []
-    report = grade(subject.exercise, submission, launcher, seed=seed, only=only, coverage=coverage, on_log=log.append)
+    report = series.grade(
+        "author",
+        subject.exercise,
+        submission,
+        seed=seed,
+        only=only,
+        coverage=coverage,
+        shrink=False,
+        on_log=log.append,
+    )
     return Trial(subject, seed, report, log="".join(log))
 
 
@@ -125,7 +143,11 @@ def _named_by(subject: Subject) -> tuple[str, ...]:
 
 
 def _again(trial: Trial, launcher: Launcher, quick: bool) -> Trial:
-    return _try(trial.subject, trial.seed, launcher, coverage=False, quick=quick)
+    series = Series(launcher, ahead=False)
+    try:
+        return _try(trial.subject, trial.seed, series, coverage=False, quick=quick)
+    finally:
+        series.close()
 
 
 def _read(subject: Subject) -> Submission:

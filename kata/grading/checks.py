@@ -116,6 +116,8 @@ class _Property:
     def _spend(self) -> None:
         if self._smallest is None:
             return
+        if not self._world.shrink:
+            raise _Enough
         self._runs_since += 1
         if self._runs_since > SHRINK_RUNS_MAX or time.monotonic() - self._failing_since > SHRINK_SECONDS_MAX:
             raise _Enough

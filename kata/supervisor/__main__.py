@@ -155,7 +155,7 @@ def _judge(job: Job, spawners: Sequence[Spawner], scratch: Path, stream: EventSt
     begun = time.monotonic()
     for spawner in spawners:
         spawner.prepare(job.submission, job.file, job.limits, job.uid_base)
-    world = World(spawners[0], job.limits, job.seed, job.submission)
+    world = World(spawners[0], job.limits, job.seed, job.submission, shrink=job.shrink)
     failure = runner.preflight(job, world)
     output = world.output()
     stream.emit(Loaded(failure=failure, output=output, seconds=round(time.monotonic() - begun, 6)))

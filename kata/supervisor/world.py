@@ -115,7 +115,8 @@ class Exposure:
         self.name = name
         self.owner = owner
         """The only process that may call it; None: every one may."""
-        self.methods = remote_methods(type(target))
+        # mypy takes the instances' hash for the class's.
+        self.methods = remote_methods(type(target))  # type: ignore[arg-type]
         if not self.methods:
             raise TypeError(f"{type(target).__name__} has no method marked @remote, so a student could not call it")
         self.handle = Handle(number, name, {method: remote.way for method, remote in self.methods.items()})
@@ -147,8 +148,12 @@ class Clock:
 class World:
     """One run of a check: its processes, its fakes, its clock, and the transcript of it all."""
 
-    def __init__(self, spawner: Spawner, limits: Limits, seed: int, submission: dict[str, bytes]) -> None:
+    def __init__(
+        self, spawner: Spawner, limits: Limits, seed: int, submission: dict[str, bytes], *, shrink: bool = True
+    ) -> None:
         self._spawner = spawner
+        self.shrink = shrink
+        """Look for the smallest example of a property that fails."""
         self._limits = limits
         self._submission = submission
         self.seed = seed

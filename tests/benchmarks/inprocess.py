@@ -86,6 +86,7 @@ def main() -> None:
         requirements={requirement.id: requirement.needs for requirement in exercise.requirements},
         seed=SEED,
         coverage=False,
+        shrink=True,
         grader=grader_files(exercise),
         submission=submission.files,
         uid_base=0,
