@@ -79,7 +79,9 @@ def _by_person(cohort: Cohort) -> Iterable[tuple[Person, tuple[Mark, ...]]]:
 
 def _csv(rows: Iterable[Iterable[str]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows([_harmless(cell) for cell in row] for row in rows)
+    csv.writer(text, lineterminator="\r\n").writerows(
+        [cell if cell.isalnum() else _harmless(cell) for cell in row] for row in rows
+    )
     return text.getvalue()
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -73,9 +73,11 @@ class Job:
     """Who handed it in; of several who handed in the same, the first by name."""
 
 
-class HandedRow(NamedTuple):
+class HandedRow(msgspec.Struct, frozen=True, gc=False):  # there are many, and cycles they can't form
     """One thing that somebody handed in, and how the attempt that counts judged it."""
 
+    outcomes: dict[str, str]
+    """Of the requirements; empty while nothing has judged it."""
     person: str
     exercise: str
     found_at: str
@@ -88,7 +90,6 @@ class HandedRow(NamedTuple):
     """None while nothing has judged it."""
     score: int | None
     note: str
-    outcomes: dict[str, str]
 
 
 class Ledger:
@@ -277,13 +278,13 @@ class Ledger:
     def handed(self) -> Iterator[HandedRow]:
         """Of everything that was handed in how its job stands: by person and exercise, the latest turn first."""
         rows = self._sql.execute(
-            "select person, exercise, found_at, late, turn, problem, coalesce(handed.job, ''), outcome, score,"
-            " coalesce(note, ''), outcomes from handed left join counting on counting.job = handed.job"
+            "select outcomes, person, exercise, found_at, late, turn, problem, coalesce(handed.job, ''), outcome,"
+            " score, coalesce(note, '') from handed left join counting on counting.job = handed.job"
             " order by person, exercise, turn desc, found_at"
         )
         outcomes = msgspec.msgpack.Decoder(dict[str, str])
-        for row in rows:
-            yield HandedRow._make((*row[:-1], outcomes.decode(row[-1]) if row[-1] else {}))
+        for packed, *row in rows:
+            yield HandedRow(outcomes.decode(packed) if packed else {}, *row)
 
     def losses(self) -> Iterator[tuple[str, str, str, str]]:
         """Job and requirement of all that was lost, with the check that failed and what it said."""

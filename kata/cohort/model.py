@@ -70,7 +70,7 @@ MarkState = Literal[
 ]
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
+class Mark(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # there are many, and cycles they can't form
     """How one person stands in one exercise."""
 
     person: str

@@ -110,12 +110,13 @@ def _by_exercise(cohort: Cohort) -> Iterable[tuple[ExerciseColumn, Sequence[Mark
 
 def _distribution(exercise: ExerciseColumn, marks: Sequence[Mark]) -> Distribution:
     scores = [mark.score for mark in marks if mark.score is not None]
-    bins = Counter(min(BINS * score // exercise.points, BINS - 1) for score in scores)
+    points = exercise.points  # a sum
+    bins = Counter(min(BINS * score // points, BINS - 1) for score in scores)
     return Distribution(
         exercise=exercise,
         states=Counter(mark.state for mark in marks),
         late=sum(mark.late for mark in marks),
-        all_met=sum(score == exercise.points for score in scores),
+        all_met=scores.count(points),
         mean=fmean(scores) if scores else None,
         median=median(scores) if scores else None,
         bins=tuple(bins[each] for each in range(BINS)),
@@ -128,7 +129,7 @@ def _most_lost(cohort: Cohort, causes: Mapping[tuple[str, str], Sequence[Cause]]
     for exercise, marks in _by_exercise(cohort):
         graded = [mark.outcomes for mark in marks if mark.state == "graded"]
         for requirement in exercise.requirements:
-            people = sum(outcomes.get(requirement.id) == "unmet" for outcomes in graded)
+            people = [outcomes.get(requirement.id) for outcomes in graded].count("unmet")
             if people:
                 found.append(
                     Lost(
@@ -197,7 +198,8 @@ def _data(cohort: Cohort) -> dict[str, Any]:
 def _letters(exercise: ExerciseColumn, mark: Mark) -> str:
     if not mark.outcomes:
         return ""
-    return "".join(_LETTERS.get(mark.outcomes.get(each.id, ""), " ") for each in exercise.requirements)
+    outcomes = mark.outcomes
+    return "".join([_LETTERS.get(outcomes.get(each.id, ""), " ") for each in exercise.requirements])
 
 
 def _embedded(data: object) -> str:

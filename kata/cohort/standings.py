@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 from kata.cohort.ledger import HandedRow, Ledger
 from kata.cohort.model import Cause, Cohort, Mark, MarkState
@@ -18,13 +18,13 @@ _STATES: tuple[MarkState, ...] = ("missing", "unreadable", "waiting", "inconclus
 def cohort(ledger: Ledger) -> Cohort:
     """Everybody's marks. Of what one person handed in the latest turn counts; of several of that turn the best."""
     found: defaultdict[tuple[str, str], list[HandedRow]] = defaultdict(list)
-    sharing: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    sharing: defaultdict[str, list[HandedRow]] = defaultdict(list)
     for row in ledger.handed():
         counting = found[row.person, row.exercise]
         if not counting or counting[0].turn == row.turn:
             counting.append(row)
         if row.job:
-            sharing[row.job].add((row.person, row.found_at))
+            sharing[row.job].append(row)
     people, exercises = ledger.people(), ledger.exercises()
     marks = (
         _mark(person.id, exercise.id, found.get((person.id, exercise.id), ()), sharing)
@@ -42,13 +42,15 @@ def cohort(ledger: Ledger) -> Cohort:
     )
 
 
-def _mark(person: str, exercise: str, rows: Iterable[HandedRow], sharing: dict[str, set[tuple[str, str]]]) -> Mark:
-    best = max(rows, key=lambda row: (_STATES.index(_state(row)), row.score or 0), default=None)
-    if best is None:
+def _mark(person: str, exercise: str, rows: Sequence[HandedRow], sharing: Mapping[str, Sequence[HandedRow]]) -> Mark:
+    if not rows:
         return Mark(person=person, exercise=exercise, state="missing")
+    best = rows[0]
+    if len(rows) > 1:
+        best = max(rows, key=lambda row: (_STATES.index(_state(row)), row.score or 0))
     state = _state(best)
     graded = state == "graded"
-    alike = sorted({other for other, found_at in sharing.get(best.job, ()) if found_at != best.found_at} - {person})
+    alike = {other.person for other in sharing.get(best.job, ()) if other.found_at != best.found_at} - {person}
     return Mark(
         person=person,
         exercise=exercise,
@@ -57,7 +59,7 @@ def _mark(person: str, exercise: str, rows: Iterable[HandedRow], sharing: dict[s
         outcomes=best.outcomes if graded else {},
         late=bool(best.late),
         note=best.problem or best.note,
-        same_as=tuple(alike),
+        same_as=tuple(sorted(alike)),
         job=best.job,
     )
 
