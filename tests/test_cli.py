@@ -142,6 +142,7 @@ def test_a_fault_of_ours_is_kept_in_a_file_and_said_in_a_line(course: Course) ->
 def test_a_fault_can_be_kept_even_without_a_state_folder(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     (course.here / "file").touch()
     monkeypatch.setenv("KATA_HOME", str(course.here / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(course.here))
     answer = course.kata("check", "1", str(course.submission("fault")))
     assert answer.status == 3
     match = re.search(r"written in (\S+);", answer.err)

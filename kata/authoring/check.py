@@ -7,7 +7,6 @@ reference and every right and wrong submission are graded (`trials.py`), and the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from kata.authoring.findings import ExerciseReport, Finding, Summary
@@ -17,6 +16,7 @@ from kata.authoring.trials import Progress, Trial, run_trials, subjects_of
 from kata.authoring.verdicts import judge_trials
 from kata.exercise import Exercise
 from kata.sandbox import Launcher
+from kata.sandbox.choose import cores
 
 
 def check_exercises(
@@ -43,7 +43,7 @@ def check_exercises(
         [subject for exercise in fit for subject in subjects_of(exercise)],
         launcher,
         seeds=range(first_seed, first_seed + seeds),
-        jobs=jobs or os.cpu_count() or 1,
+        jobs=jobs or cores(),
         progress=progress,
         quick=quick,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -240,10 +239,11 @@ def _pool(
 def _here(sandbox: str, jobs: int | None, allow_unisolated: bool) -> Pool:
     from kata.cli.check import choose_launcher
     from kata.cohort.pool import Pool
+    from kata.sandbox.choose import cores
 
     launcher = choose_launcher(sandbox, quiet=False)  # type: ignore[arg-type] # one of the option's choices
     _refuse_unisolated(launcher.info().for_grades or allow_unisolated)
-    return Pool(launcher, jobs or _cores())
+    return Pool(launcher, jobs or cores())
 
 
 def _on_cluster(where: str, sandbox: str, jobs: int | None, allow_unisolated: bool, ticker: Ticker) -> Cluster:
@@ -271,10 +271,6 @@ def _still_there(ledger: Ledger) -> tuple[Exercise, ...]:
     from kata.catalog import Catalog
 
     return tuple(Catalog().find(column.id) for column in ledger.exercises())
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _grade(

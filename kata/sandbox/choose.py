@@ -31,10 +31,14 @@ def choose(name: Choice, *, progress: Progress, notice: Progress) -> Launcher:
     return {"bubblewrap": _bubblewrap, "inside": _inside, "process": _process}[name]()
 
 
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def lanes() -> int:
     """How many checks to run side by side for somebody who waits for a single submission: one on each core."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, LANES_MAX)
+    return min(cores(), LANES_MAX)
 
 
 def survey() -> list[Offer]:
