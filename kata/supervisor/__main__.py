@@ -40,6 +40,7 @@ from kata.protocol import (
 )
 from kata.report.model import Unexecuted
 from kata.student import kernel
+from kata.supervisor import places
 from kata.supervisor.container import close_shared_places
 from kata.supervisor.spawner import Spawner
 from kata.supervisor.tally import Tally
@@ -114,21 +115,23 @@ def _serve_one(first: Spawner, options: argparse.Namespace, stream: EventStream,
     """Judge the next job in a fork of this process; whether nothing of it is left, so that another one may follow."""
     job = msgspec.msgpack.decode(read_frame(_read_stdin, JOB_BYTES_MAX), type=Job)
     scratch = Path(tempfile.mkdtemp(prefix="job-", dir=options.scratch))
-    spawners = [first.fork(scratch, lane, options.lanes) for lane in range(options.lanes)]
-    if options.record:
-        from kata.supervisor import places
-
-        # Only now is it this run's turn: what another one has closed is not for us to open.
-        reachable, secrets = places.needed(options.work.parent), places.secrets()
-        places.close(options.record, reachable, secrets, forbidden_anyway="landlock" in protections)
-    pid = os.fork()
-    if pid == 0:
-        _run_job(job, spawners, scratch, stream)
-    status = os.waitpid(pid, 0)[1]
-    closed = [spawner.close() for spawner in spawners]
-    if options.record:
-        places.restore(options.record)
-    shutil.rmtree(scratch)
+    spawners: list[Spawner] = []
+    try:
+        for lane in range(options.lanes):
+            spawners.append(first.fork(scratch, lane, options.lanes))
+        if options.record:
+            # Only now is it this run's turn: what another one has closed is not for us to open.
+            reachable, secrets = places.needed(options.work.parent), places.secrets()
+            places.close(options.record, reachable, secrets, forbidden_anyway="landlock" in protections)
+        pid = os.fork()
+        if pid == 0:
+            _run_job(job, spawners, scratch, stream)
+        status = os.waitpid(pid, 0)[1]
+    finally:
+        closed = [spawner.close() for spawner in spawners]
+        if options.record:
+            places.restore(options.record)
+        shutil.rmtree(scratch)
     return status == 0 and all(closed)
 
 
