@@ -46,7 +46,8 @@ from kata.supervisor.spawner import UIDS
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tests" / "attacks"
 GROUPS = ("read", "forge", "escape", "exhaust", "time", "collude", "special", "archive", "report")
-COURSES = {"15-caching": ROOT, "01-toy": ROOT / "tests" / "toy_course"}
+COURSES = {"01-toy": ROOT / "tests" / "toy_course"}
+"""Of exercises that are not in the course itself."""
 LIMITS = Limits(check_seconds=3, call_seconds=0.5, run_seconds=15)
 """Short, so that what is endless is soon stopped. They count CPU time, so they are no less honest on a busy machine."""
 
@@ -133,7 +134,7 @@ def _read(path: Path) -> Attack:
 def exercise_of(name: str, run_seconds: float = LIMITS.run_seconds) -> Exercise:
     """The exercise with short limits."""
     limits = msgspec.structs.replace(LIMITS, run_seconds=run_seconds)
-    return msgspec.structs.replace(Catalog(COURSES[name]).get(name), limits=limits)
+    return msgspec.structs.replace(Catalog(COURSES.get(name, ROOT)).get(name), limits=limits)
 
 
 def reference_of(exercise: Exercise) -> Path:
@@ -318,7 +319,7 @@ def drawn(report: Report) -> dict[str, str]:
 def hidden() -> list[str]:
     """What no report may show: where this checkout and a run's files are, this environment, a check's own code."""
     lines = {CANARY, str(ROOT), f"kata-run-{os.getpid()}", "/grader/grader"}
-    for course in COURSES.values():
+    for course in (ROOT, *COURSES.values()):
         for path in course.glob("graders/*/*.py"):
             lines |= set(_code_of(path))
     return sorted(lines)

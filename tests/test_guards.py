@@ -542,11 +542,26 @@ BURN = """
             os.write(ended, b"x")
             signal.pause()
         os.read(done, 1)
+    def in_a_child_of_a_helper():
+        done, ended = os.pipe()
+        if os.fork() == 0:
+            in_a_child()
+            os.write(ended, b"x")
+            signal.pause()
+        os.read(done, 1)
+    def in_a_child_that_nobody_waits_for():
+        if os.fork() == 0:
+            burn()
+            os._exit(0)
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux tells what a process has started")
-@pytest.mark.parametrize("where", ["burn", "in_a_child", "in_a_helper"])
+@pytest.mark.parametrize(
+    "where",
+    ["burn", "in_a_child", "in_a_helper", "in_a_child_of_a_helper", "in_a_child_that_nobody_waits_for"],
+)
 def test_work_in_another_process_is_counted(world_of, where):
     student = world_of(BURN).student()
     with student.cpu() as used:

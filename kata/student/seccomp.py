@@ -3,14 +3,17 @@
 A denied call fails with EPERM, so that Python raises PermissionError and says where. `clone3` fails with
 ENOSYS, since its flags lie in memory that a filter can't read: the C library then uses `clone`, whose flags
 it can. Locks of files are not taken, though the call succeeds: two student processes that share nothing but
-read-only files could talk by them, and one that locks a file of its own has nobody to lock out. Calls of
-another architecture (32-bit code on a 64-bit machine) end the process.
+read-only files could talk by them, and one that locks a file of its own has nobody to lock out. What becomes of
+SIGCHLD can be asked and not be changed: the children of a process that ignores it are buried by the kernel, and
+what they have cost is told to nobody. Calls of another architecture (32-bit code on a 64-bit machine) end the
+process.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import signal
 import socket
 import struct
 
@@ -130,6 +133,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
 CLONE3 = 435
 _CLONE = (56, 220)
 _SOCKETPAIR = (53, 199)
+_SIGACTION = (13, 134)
 _FLOCK = (73, 32)
 _FCNTL = (72, 25)
 _FCNTL_LOCKS = (6, 7, 37, 38)
@@ -144,6 +148,8 @@ _X32 = 0x40000000
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENT_0, _ARGUMENT_1 = 0, 4, 16, 24
+_HIGH = 4
+"""From an argument's lower half to its upper one."""
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _PRETEND = _ERRNO
 """Answers 0 without having done anything."""
@@ -165,6 +171,7 @@ def program(machine: str) -> bytes:
     verdicts = {numbers[column]: deny for numbers in DENIED.values()}
     verdicts[CLONE3] = [_step(_RETURN, _ERRNO | errno.ENOSYS)]
     verdicts[_CLONE[column]] = [first_argument, _step(_ANY_BIT, _CLONE_NEW, 0, 1), *deny, *allow]
+    verdicts[_SIGACTION[column]] = _but_for_child_signals()
     verdicts[_FLOCK[column]] = [_step(_RETURN, _PRETEND)]
     verdicts[_FCNTL[column]] = _by_command()
     verdicts[_SOCKETPAIR[column]] = [first_argument, _step(_EQUAL, socket.AF_UNIX, 1, 0), *deny, *allow]
@@ -183,6 +190,20 @@ def program(machine: str) -> bytes:
             *_search(ranges),
         ]
     )
+
+
+def _but_for_child_signals() -> list[bytes]:
+    """What becomes of `rt_sigaction`: of SIGCHLD it may not be given a new action, which is its second argument."""
+    return [
+        _step(_LOAD, _ARGUMENT_0),
+        _step(_EQUAL, signal.SIGCHLD, 0, 4),
+        _step(_LOAD, _ARGUMENT_1),
+        _step(_EQUAL, 0, 0, 3),
+        _step(_LOAD, _ARGUMENT_1 + _HIGH),
+        _step(_EQUAL, 0, 0, 1),
+        _step(_RETURN, _ALLOW),
+        _step(_RETURN, _ERRNO | errno.EPERM),
+    ]
 
 
 def _by_command() -> list[bytes]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:")
 
 
 def cpu_seconds(pid: int) -> float | None:
@@ -20,13 +21,33 @@ def cpu_seconds(pid: int) -> float | None:
 
 
 def helpers_cpu_seconds(pid: int, uid: int | None) -> float:
-    """CPU time of all that the process has started and that lives, and of its children that it has waited for.
+    """CPU time of all that the process has started and that lives, and of what any of them has waited for.
 
     With `uid`, those are all processes of that user, its daemons included. Without one they are its descendants: in a
-    pid namespace of its own an orphan becomes its child again.
+    pid namespace of its own an orphan becomes its child again. Nobody can have the kernel bury a child unseen: see
+    SIGCHLD in `kata.student.seccomp`.
     """
-    others = set(_descendants(pid)) if uid is None else set(_processes_of(uid)) - {pid}
-    return sum(cpu_seconds(other) or 0.0 for other in others) + _buried(pid)
+    others = _helpers(pid, uid)
+    return sum(cpu_seconds(other) or 0.0 for other in others) + sum(map(_buried, (pid, *others)))
+
+
+def memory_bytes(pid: int, uid: int | None) -> int | None:
+    """What the process and all that it has started hold in memory, in RAM or swapped out; None where nobody tells.
+
+    Files of theirs that they have mapped count, and memory that they share; both as often as they are shared.
+    """
+    own = _held(pid)
+    return None if own is None else own + sum(_held(other) or 0 for other in _helpers(pid, uid))
+
+
+def _held(pid: int) -> int | None:
+    words = _words(_PROC / str(pid) / "status")
+    kib = [int(words[words.index(name) + 1]) for name in _MEMORY if name in words]
+    return sum(kib) * 1024 if kib else None
+
+
+def _helpers(pid: int, uid: int | None) -> set[int]:
+    return set(_descendants(pid)) if uid is None else set(_processes_of(uid)) - {pid}
 
 
 def _descendants(pid: int) -> Iterator[int]:

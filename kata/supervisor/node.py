@@ -16,7 +16,7 @@ import msgspec
 from kata.exercise import Limits
 from kata.report.model import Failure, Place
 from kata.supervisor.failures import Inconclusive, ProcessFailed, distinct
-from kata.supervisor.helpers import cpu_seconds, helpers_cpu_seconds
+from kata.supervisor.helpers import cpu_seconds, helpers_cpu_seconds, memory_bytes
 from kata.supervisor.spawner import Spawned, Spawner
 from kata.wire import (
     FRAME_BYTES_MAX,
@@ -276,17 +276,11 @@ class Node:
         return cpu_seconds(self._spawned.visible_pid)
 
     def memory_bytes(self) -> int:
-        """Memory that the process holds for itself alone, in RAM or swapped out, read from outside (Linux: /proc)."""
-        try:
-            status = (
-                Path(f"/proc/{self._spawned.visible_pid}/status").read_text("ascii", "replace") if self.alive else ""
-            )
-        except OSError:
-            status = ""
-        kib = [int(line.split()[1]) for line in status.splitlines() if line.startswith(("RssAnon:", "VmSwap:"))]
-        if not kib:
+        """Memory that the process and all that it has started hold, in RAM or swapped out, read from outside."""
+        held = memory_bytes(self._spawned.visible_pid, self._spawned.uid) if self.alive else None
+        if held is None:
             raise Inconclusive("the process has ended, or this system does not tell the memory of another one")
-        return sum(kib) * 1024
+        return held
 
     # ------------------------------------------------------------ the channel
 
