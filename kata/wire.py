@@ -26,6 +26,8 @@ COLLISIONS_MAX = 64
 """Keys of one dict, or items of one set, whose hash another one has too."""
 TEXT_MAX = 2_000
 """Characters of an exception's message that cross."""
+NAMES_MAX, NAME_CHARS_MAX = 5_000, 200
+"""Of the public names that a submission defines: so many are looked at, and so much of each."""
 
 _HEADER = struct.Struct(">I")
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1

@@ -50,6 +50,8 @@ COURSES = {"01-toy": ROOT / "tests" / "toy_course"}
 """Of exercises that are not in the course itself."""
 LIMITS = Limits(check_seconds=3, call_seconds=0.5, run_seconds=15)
 """Short, so that what is endless is soon stopped. They count CPU time, so they are no less honest on a busy machine."""
+SUPERVISOR_MIB_MAX = 512
+"""Of memory, as in docker for the whole container: elsewhere nothing but the supervisor itself keeps it from more."""
 
 CANARY = "canary-4f1d7c"
 """Stands in this process's environment, and nowhere in a sandbox."""
@@ -185,6 +187,8 @@ class Trace:
     uids: list[range] = field(default_factory=list)
     containers: list[str] = field(default_factory=list)
     children: set[int] = field(default_factory=set)
+    supervisor_mib: int = 0
+    """The most memory that the supervisor has held, where it is a child of this process."""
 
     @classmethod
     def begin(cls) -> Trace:
@@ -247,7 +251,16 @@ class _WatchedConnection:
     def __init__(self, connection: Connection, trace: Trace) -> None:
         self._connection = connection
         self._trace = trace
-        self.read = connection.read
+        child = getattr(connection, "_process", None)
+        self._status = Path(f"/proc/{child.pid}/status") if child else None
+
+    def read(self, size: int, timeout_seconds: float) -> bytes:
+        data = self._connection.read(size, timeout_seconds)
+        if self._status is not None:
+            with contextlib.suppress(OSError):
+                most = re.search(r"^VmHWM:\s+(\d+)", self._status.read_text(), re.M)  # none of who is just ending
+                self._trace.supervisor_mib = max(self._trace.supervisor_mib, int(most[1]) >> 10 if most else 0)
+        return data
 
     def write(self, data: bytes) -> None:
         base = msgspec.msgpack.decode(data[4:], type=Job).uid_base

@@ -104,6 +104,7 @@ def test_it_gains_nothing(launcher: Launcher, tmp_path: Path, name: str, sandbox
     says = tried.says_inside if sandbox == "inside" else tried.says
     assert re.search(says, f"{failure.message} {failure.advice}", re.DOTALL), failure
     assert attack.seconds_of(report) < tried.seconds_max
+    assert trace.supervisor_mib < attack.SUPERVISOR_MIB_MAX
     assert trace.left() == []
     faces = attack.drawn(report)
     every_face_is_whole_and_inert(report, faces)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kata.grading import StudentError, raises
-from kata.grading.disk import FATES, SECTOR_BYTES, Disk
+from kata.grading.disk import CAPACITY_BYTES, FATES, SECTOR_BYTES, Disk
+from kata.supervisor.failures import CheckFailed
 
 WRITER = """
     def do(disk, method, *args):
@@ -156,6 +157,35 @@ def test_without_room_nothing_is_changed(written):
             do("append", "log", b"z")
     do("append", "log", b"z")
     assert disk.contents() == {"empty": b"", "log": b"----56xyz"}
+
+
+def test_its_room_has_an_end(written):
+    disk, do, _ = written
+    do("append", "log", bytes(CAPACITY_BYTES // 4))
+    for call in (
+        ("write", "log", CAPACITY_BYTES, b"x"),
+        ("write", "log", 1 << 40, b"x"),
+        ("write", "log", 1 << 90, b""),
+    ):
+        with raises("OSError"):
+            do(*call)
+    do("write", "log", CAPACITY_BYTES - 1, b"x")
+    with raises("OSError"):
+        do("append", "other", b"x")
+    assert disk.used_bytes == CAPACITY_BYTES
+
+
+def test_a_recording_has_an_end(written, monkeypatch):
+    monkeypatch.setattr("kata.grading.disk.RECORDED_BYTES_MAX", 100_000)
+    disk, do, _ = written
+    do("append", "log", bytes(1000))
+    do("fsync", "log")
+    with disk.recording():
+        for _ in range(17):  # 1,000 bytes each, and 500 for the file and for each change since
+            do("write", "log", 0, b"x")
+        with pytest.raises(CheckFailed, match="was changed 17 times, and had 1,000 bytes in 1 files"):
+            do("write", "log", 0, b"x")
+        monkeypatch.undo()
 
 
 def test_one_bit_is_flipped_in_another_disk(written):

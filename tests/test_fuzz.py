@@ -13,13 +13,15 @@ import reports
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import TARGETS, seeds
+from tests.fuzz.targets import TARGETS, seeds
 
 QUICK = settings(
     max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 SLOW = settings(QUICK, max_examples=40)
-EXAMPLES = {"student_frames": QUICK, "submission_folders": QUICK, "exercise_metadata": QUICK}
+EXAMPLES = dict.fromkeys(
+    ("student_frames", "submission_folders", "archives", "gradescope_metadata", "exercise_metadata"), QUICK
+)
 EDITS = st.lists(
     st.tuples(st.floats(0, 1), st.integers(0, 8), st.binary(max_size=8)),
     min_size=0,

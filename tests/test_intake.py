@@ -266,6 +266,11 @@ def test_a_roster_that_is_none(text: str, says: str, tmp_path: Path) -> None:
 # ---------------------------------------------------------------- archives
 
 
+def extended(content: bytes) -> tuple[tarfile.TarInfo, bytes]:
+    """A pax header of those bytes, which need not be one."""
+    return member("x", content, type=tarfile.XHDTYPE)
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "parent.zip": lambda: zipped({"../counter.py": b""}),
     "absolute.zip": lambda: zipped({"/etc/counter.py": b""}),
@@ -282,6 +287,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "set-uid.tar.gz": lambda: tarred(member("counter.py", COUNTER, mode=0o4755)),
     "twice.tar.gz": lambda: tarred(member("counter.py", COUNTER), member("counter.py", LINE)),
     "header.tar.gz": lambda: tarred(member("x", pax_headers={"comment": "a" * 40_000_000})),
+    "digits.tar.gz": lambda: tarred(extended(b"1" * 1_000_000)),
+    "many-digits.tar": lambda: tarred(*[extended(b"1" * 8_000), member(".hidden")] * 300, mode="w"),
+    "packed.zip": lambda: zipped({"counter.py": COUNTER}) + bytes(33 * 2**20),
     "broken.tar.gz": lambda: tarred(member("counter.py", os.urandom(5_000)))[:-3_000],
 }
 

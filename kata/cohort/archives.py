@@ -25,8 +25,15 @@ from kata.submission import ENTRIES_MAX, FILE_BYTES_MAX, TOTAL_BYTES_MAX, check_
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _OVERHEAD_BYTES = 64 * 1024
 """What headers may take for each entry of a tar."""
+_PACKED_BYTES_MAX = 32 * 1024 * 1024
+"""Of one submission's archive as it comes: what stands in a zip's directory is read before anything can be counted."""
+_EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
+             tarfile.GNUTYPE_LONGLINK)  # fmt: skip
+_EXTENDED_BYTES_MAX = 8 * 1024
+_EXTENDED_BYTES_EACH = 2 * 1024
+"""Of headers that say more of a tar's entry: of one, and of all together on average."""
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError,
-           NotImplementedError, RuntimeError)  # fmt: skip
+           NotImplementedError, RuntimeError, MemoryError)  # fmt: skip
 _REPACK = "Pack the files again, and nothing but them."
 
 
@@ -36,9 +43,11 @@ class Limits(NamedTuple):
     entries: int
     file_bytes: int
     total_bytes: int
+    packed_bytes: int | None = None
+    """Of the archive itself; None: whatever it has."""
 
 
-ONE_SUBMISSION = Limits(ENTRIES_MAX, FILE_BYTES_MAX, TOTAL_BYTES_MAX)
+ONE_SUBMISSION = Limits(ENTRIES_MAX, FILE_BYTES_MAX, TOTAL_BYTES_MAX, _PACKED_BYTES_MAX)
 WHOLE_COHORT = Limits(200_000, 64 * FILE_BYTES_MAX, 4096 * FILE_BYTES_MAX)
 
 
@@ -60,8 +69,11 @@ def unpack(
     Hidden files, and what macOS puts beside files, are left out. `refused` is told of each file that breaks a rule,
     and the rest is unpacked; without it the first such file is the end.
     """
-    if not stat.S_ISREG(archive.lstat().st_mode):
+    status = archive.lstat()
+    if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"{archive.name} is not a regular file.", _REPACK)
+    if limits.packed_bytes is not None and status.st_size > limits.packed_bytes:
+        raise UsageError(f"{archive.name} is larger than {limits.packed_bytes >> 20} MiB.", _REPACK)
     folder.mkdir(mode=0o700, parents=True)
     counted = _Counted(limits)
     try:
@@ -127,7 +139,8 @@ def _entries(archive: Path, limits: Limits, stack: ExitStack) -> Iterator[Entry]
         return
     raw = stack.enter_context(_decompressed(archive))
     bounded = _Bounded(raw, limits.total_bytes + min(limits.entries, ENTRIES_MAX * 100) * _OVERHEAD_BYTES)
-    yield from _of_tar(stack.enter_context(tarfile.open(fileobj=cast(Any, bounded), mode="r|")))  # noqa: SIM115
+    info = _careful_info(limits.entries * _EXTENDED_BYTES_EACH)
+    yield from _of_tar(stack.enter_context(tarfile.open(fileobj=cast(Any, bounded), mode="r|", tarinfo=info)))  # noqa: SIM115
 
 
 def _decompressed(archive: Path) -> IO[bytes]:
@@ -170,6 +183,27 @@ def _of_tar(archive: tarfile.TarFile) -> Iterator[Entry]:
             return file.read(size)
 
         yield info.name.removeprefix("./"), read
+
+
+def _careful_info(left: int) -> type[tarfile.TarInfo]:
+    """How `tarfile` reads the header of an entry, but for long ones, and all that are more than `left` bytes together.
+
+    Some of its versions take time like the square of their length (CVE-2024-6232: hours for a megabyte), and go in
+    circles where a size is negative (CVE-2025-8194).
+    """
+
+    class Info(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Info:
+            nonlocal left
+            info = super().frombuf(buf, encoding, errors)
+            if info.type in _EXTENDED:
+                left -= info.size
+            if info.size < 0 or left < 0 or (info.type in _EXTENDED and info.size > _EXTENDED_BYTES_MAX):
+                raise tarfile.ReadError("the header of an entry is too long, or broken")
+            return info
+
+    return Info
 
 
 def _refuse_special(name: str, regular: bool, mode: int) -> None:

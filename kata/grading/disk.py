@@ -24,11 +24,20 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from kata.grading.fakes import refuse, remote
+from kata.supervisor.failures import failed
 from kata.supervisor.world import World
 from kata.wire import shown
 
 SECTOR_BYTES = 64
 """Of what is written at once, how much reaches the disk as a whole."""
+
+CAPACITY_BYTES = 2 * 1024 * 1024
+"""Of all files together."""
+
+RECORDED_BYTES_MAX = 256 * 1024 * 1024
+"""Of all disks of a recording together: each moment has one, and they lie in the grader's own memory."""
+_OBJECT_BYTES = 500
+"""What a file takes up there besides its bytes, and likewise what was done to it since it was synced."""
 
 Fate = Literal["lost", "kept", "torn"]
 FATES: tuple[Fate, ...] = ("lost", "kept", "torn")
@@ -95,8 +104,9 @@ class Disk:
         self._world = world
         self._name = name
         self._files: dict[str, _File] = {}
-        self._room: int | None = None
+        self._room = CAPACITY_BYTES
         self._moments: list[Moment] | None = None
+        self._recorded_bytes = 0
         world.expose(self, name)
 
     # ------------------------------------------------------------ what the student calls
@@ -185,7 +195,7 @@ class Disk:
     @contextlib.contextmanager
     def recording(self) -> Iterator[list[Moment]]:
         """The moments before each call that changes something, and the one at the end of the block."""
-        self._moments = []
+        self._moments, self._recorded_bytes = [], 0
         try:
             yield self._moments
         finally:
@@ -199,7 +209,7 @@ class Disk:
         left = f"{free_bytes:,} bytes are left" if free_bytes else "no byte is left"
         with self._world.fault(f"{self._name} is full: {left}", f"{self._name} has room again"):
             yield
-        self._room = None
+        self._room = CAPACITY_BYTES
 
     def after_crash(self, fate: Fate) -> Disk:
         """Another disk, with what a crash at this moment leaves."""
@@ -230,8 +240,22 @@ class Disk:
 
     def _about_to(self, call: str) -> None:
         if self._moments is not None:
+            self._expect_room_for_another_moment(len(self._moments))
             self._moments.append(Moment(call, self.copy()))
         self.changes += 1
+
+    def _expect_room_for_another_moment(self, moments: int) -> None:
+        objects = len(self._files) + sum(len(file.changes) for file in self._files.values())
+        self._recorded_bytes += self.used_bytes + objects * _OBJECT_BYTES
+        if self._recorded_bytes > RECORDED_BYTES_MAX:
+            raise failed(
+                "cost",
+                f"The {self._name} was changed {moments:,} times, and had {self.used_bytes:,} bytes in "
+                f"{len(self._files):,} files at last.",
+                expected=f"{RECORDED_BYTES_MAX >> 20} MiB at most, over all its states together",
+                got="more",
+                advice="Look for files that only ever grow, that are never synced, or that are written bit by bit.",
+            )
 
     def _file(self, name: object) -> _File:
         if not isinstance(name, str):
@@ -250,7 +274,7 @@ class Disk:
         refuse(TypeError(f"{self._name} takes text as a file's name, not {type(name).__name__}"))
 
     def _take_room(self, more_bytes: int) -> None:
-        if self._room is not None and more_bytes > 0 and self.used_bytes + more_bytes > self._room:
+        if more_bytes > 0 and self.used_bytes + more_bytes > self._room:
             refuse(OSError("No space left on device"))
 
 

@@ -32,6 +32,8 @@ from kata.student.loop import LockstepLoop
 from kata.student.orders import is_full
 from kata.wire import (
     FRAME_BYTES_MAX,
+    NAME_CHARS_MAX,
+    NAMES_MAX,
     Answer,
     Ask,
     Asking,
@@ -236,7 +238,7 @@ class Host:
         except BaseException as error:
             self._fail(0, error)
         else:
-            self._finish(0, names[:500])
+            self._finish(0, [name[:NAME_CHARS_MAX] for name in names[:NAMES_MAX]])
 
     def _start(self, call: Call) -> None:
         target: object = self._module if call.target == 0 else self._objects.get(call.target)

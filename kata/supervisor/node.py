@@ -39,6 +39,8 @@ from kata.wire import (
 Mail = Call | Cancel | Answer | Refusal | Farewell
 
 TURN_FRAMES_MAX = 64
+RUN_BYTES_MAX = 128 * 1024 * 1024
+"""Of all that the processes of one run say: most of it may stay in what the grader keeps, such as a store."""
 TURN_BYTES_MAX = 8 * 1024 * 1024
 """Of all frames of one turn: empty lists take thirty times as much once they are decoded."""
 _DUMP_SECONDS = 0.5
@@ -74,13 +76,22 @@ class Guard:
         self._check_began = self._turn_began = self._moved_at = time.monotonic()
         self._served_before = time.process_time()
         self._looked_at = self._turn_began
-        self._turn_cpu = self._seen_cpu = self._blocked = 0.0
+        self._turn_cpu = self._seen_cpu = self._looked_cpu = self._blocked = 0.0
+        self._heard_bytes = 0
 
     def begin_check(self) -> None:
         self._spent = 0.0
         self._check_began = time.monotonic()
         self._served_before = time.process_time()
         self._blocked = 0.0
+
+    def begin_run(self) -> None:
+        self._heard_bytes = 0
+
+    def hear(self, size: int) -> bool:
+        """Take note of so many bytes that a process has sent; whether the run's processes may say that much."""
+        self._heard_bytes += size
+        return self._heard_bytes <= RUN_BYTES_MAX
 
     @property
     def spent(self) -> float:
@@ -103,7 +114,7 @@ class Guard:
 
     def begin_turn(self, cpu: float | None) -> None:
         self._turn_began = self._moved_at = self._looked_at = time.monotonic()
-        self._turn_cpu = self._seen_cpu = cpu or 0.0
+        self._turn_cpu = self._seen_cpu = self._looked_cpu = cpu or 0.0
 
     def spend(self, cpu: float | None) -> None:
         """A process of the check has ended, and had used that much."""
@@ -118,9 +129,10 @@ class Guard:
             return now - self._turn_began > self._call_seconds
         if running or cpu - self._seen_cpu > 0.001:
             self._moved_at, self._seen_cpu = now, cpu
-        else:
-            self._blocked += now - self._looked_at
-        self._looked_at = now
+        if not running:
+            # What it used in between does not make a doze less of one.
+            self._blocked += max(0.0, now - self._looked_at - (cpu - self._looked_cpu))
+        self._looked_at, self._looked_cpu = now, cpu
         used = cpu - self._turn_cpu
         blocked = now - self._moved_at > min(_BLOCKED_SECONDS, self._call_seconds)
         return used > self._call_seconds or blocked or self._spent + cpu > self._check_seconds
@@ -225,6 +237,8 @@ class Node:
             read += len(payload)
             if read > TURN_BYTES_MAX:
                 raise self.broken(f"one turn of more than {TURN_BYTES_MAX:,} bytes")
+            if not self._guard.hear(len(payload)):
+                raise self.broken(f"more than the {RUN_BYTES_MAX:,} bytes that may come in one run of a check")
             turn = self._decode(payload)
             said.extend(turn.messages)
             if not isinstance(turn.state, More):
@@ -348,12 +362,12 @@ class Node:
             raise self._stuck()
 
     def _is_running(self) -> bool:
-        """Whether the system would run it if it had a core to spare; True where the system does not tell."""
+        """Whether the system would run a thread of it if it had a core to spare; True where it does not tell."""
         try:
-            stat = Path(f"/proc/{self._spawned.visible_pid}/stat").read_bytes()
+            stats = [file.read_bytes() for file in Path(f"/proc/{self._spawned.visible_pid}/task").glob("*/stat")]
         except OSError:
-            return True
-        return stat.rpartition(b")")[2].split()[:1] == [b"R"]
+            return True  # one of them is just ending
+        return not stats or any(stat.rpartition(b")")[2].split()[:1] == [b"R"] for stat in stats)
 
     def _drain(self) -> bool:
         """Keep what was printed; False at the end of the stream."""

@@ -184,6 +184,7 @@ class Grading:
             error = CheckFailed(error.failure())
         transcript = self._world.lines()
         pytest.CallInfo.from_call(lambda: item.session._setupstate.teardown_exact(None), "teardown")
+        item.funcargs.clear()  # type: ignore[attr-defined]
         self._world.end()
         self._cost_seconds += self._world.cost_seconds
         return self._judge(item, error, transcript, begun)

@@ -28,6 +28,8 @@ from kata.supervisor.spawner import Spawned, Spawner, Wish
 from kata.supervisor.tally import Tally
 from kata.supervisor.transcript import Entry, lines_of
 from kata.wire import (
+    NAME_CHARS_MAX,
+    NAMES_MAX,
     Answer,
     Ask,
     Cancel,
@@ -200,6 +202,7 @@ class World:
         """A new run: every process killed, time at 0, an empty transcript. Faults must have ended."""
         self.end()
         self._clear()
+        self._guard.begin_run()
         self.runs += 1
 
     def end(self) -> None:
@@ -257,9 +260,11 @@ class World:
         for file in lines:
             if file.file not in self._submission:
                 continue  # a process may say what it likes
-            self.tally.executed.setdefault(file.file, set()).update(file.executed)
+            length = self._submission[file.file].count(b"\n") + 1
+            self.tally.executed.setdefault(file.file, set()).update(
+                line for line in file.executed if 0 < line <= length
+            )
             if file.statements:
-                length = self._submission[file.file].count(b"\n") + 1
                 self.tally.statements[file.file] = tuple(line for line in file.statements if 0 < line <= length)
         self._all_executed = self.tally.all_executed()
 
@@ -339,7 +344,7 @@ class World:
             raise node.broken("something else than the names that it defines")
         # The next run begins as this one did; who needs another process in mid-run waits for it.
         self._spawner.start_ahead(self._first_wish_of_a_run())
-        return node, names
+        return node, [name[:NAME_CHARS_MAX] for name in names[:NAMES_MAX]]
 
     def _start_process(self) -> Spawned:
         try:
