@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import unicodedata
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -27,7 +28,7 @@ from kata.errors import EXIT_USAGE
 from kata.grade import grade
 from kata.report.html import html
 from kata.report.model import Report, from_json
-from kata.report.text import encodable
+from kata.report.text import MARKS_MAX, encodable
 from kata.sandbox import Launcher
 from kata.sandbox.bubblewrap import BubblewrapLauncher
 from kata.sandbox.process import ProcessLauncher
@@ -180,6 +181,21 @@ def test_odd_answers_break_no_check(tmp_path: Path, exercise_id: str, shapes: st
     assert report.score < report.max_score / 4
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("exercise_id", Catalog().ids())
+def test_nearly_right_answers_break_no_check(tmp_path: Path, exercise_id: str, seed: int) -> None:
+    """The reference, some of whose answers and questions have an odd part: checks that get far enough to look at it."""
+    exercise = Catalog().get(exercise_id)
+    shutil.copy(Path(__file__).with_name("nearly_right.py"), tmp_path / exercise.file)
+    shutil.copy(attack.reference_of(exercise), tmp_path / "right.py")
+    report = grade(exercise, read_submission(tmp_path, exercise.file), ProcessLauncher(), seed=seed)
+    assert report.problem is None
+    checks = [check for requirement in report.requirements for check in requirement.checks]
+    failures = [check.failure.message for check in checks if check.failure is not None]
+    assert [message for message in failures if "itself broke" in message] == [], f"seed {seed}"
+
+
 # ---------------------------------------------------------------- who is graded beside one
 
 
@@ -218,9 +234,11 @@ def every_face_is_whole_and_inert(report: Report, faces: dict[str, str]) -> None
 
 
 def assert_inert(text: str) -> None:
-    """Nothing in it moves a cursor, hides, or reorders what stands beside it."""
+    """Nothing in it moves a cursor, hides, reorders what stands beside it, or grows over the lines around it."""
     odd = {char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
     assert odd == set()
+    marks = "".join("m" if unicodedata.category(char) in ("Mn", "Me") else " " for char in text)
+    assert max(map(len, marks.split()), default=0) <= MARKS_MAX
 
 
 def nothing_hidden_is_shown(faces: dict[str, str]) -> None:

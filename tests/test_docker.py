@@ -420,6 +420,18 @@ def test_a_forbidden_socket_is_told() -> None:
     assert "usermod -aG docker" in remedy
 
 
+@pytest.mark.parametrize("reason", [ConnectionRefusedError(111, "Connection refused"), FileNotFoundError(2, "No such")])
+def test_a_daemon_that_goes_is_told(reason: OSError) -> None:
+    import requests
+    import urllib3
+
+    cause: Any = urllib3.exceptions.ProtocolError("Connection aborted.", reason)
+    with pytest.raises(SandboxFailure) as told, docker.engine("start a sandbox"):
+        raise requests.ConnectionError(cause)
+    assert told.value.message == "Docker could not start a sandbox: its daemon no longer answers."
+    assert told.value.remedy.startswith("Start it (`sudo systemctl start docker`")
+
+
 def test_an_unknown_host_is_told() -> None:
     message, _ = docker._explain_connection(socket.gaierror(-2, "Name not known"), "tcp://nowhere:2375")
     assert message == "The host of the docker daemon at tcp://nowhere:2375 is unknown."

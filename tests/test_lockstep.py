@@ -721,6 +721,27 @@ def test_memory_is_read_from_outside(world_of):
         student.memory()
 
 
+@pytest.mark.parametrize("where", ["shared", "in_a_helper"])
+def test_memory_elsewhere_is_the_process_s_own(world_of, where):
+    student = world_of("""
+        import mmap, os, signal
+        def shared(size):
+            global memory
+            memory = mmap.mmap(-1, size)
+            memory.write(bytes(size))
+        def in_a_helper(size):
+            done, full = os.pipe()
+            if os.fork() == 0:
+                memory = b"x" * size
+                os.write(full, b"x")
+                signal.pause()
+            os.read(done, 1)
+    """).student()
+    before = student.memory()
+    getattr(student, where)(16 * 1024 * 1024)
+    assert student.memory() - before >= 16 * 1024**2
+
+
 # ---------------------------------------------------------------- errors
 
 

@@ -28,6 +28,8 @@ ANY = st.text(st.characters(exclude_categories=()))
         ("\U000e0041", "\\U000e0041"),
         ("\x00\x7f\ufffe", "\\x00\\x7f\\ufffe"),
         ("tab\tand\nline", "tab\tand\nline"),
+        ("e\u0323\u0302 \u0e19\u0e49\u0e33", "e\u0323\u0302 \u0e19\u0e49\u0e33"),
+        ("e" + "\u0301\u20dd" * 3, "e" + "\u0301\u20dd" * 2 + "\\u0301\\u20dd"),
     ],
 )
 def test_what_is_unseen_becomes_an_escape(raw: str, shown: str) -> None:

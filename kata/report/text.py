@@ -1,7 +1,7 @@
 """Hostile text made safe to look at, and numbers made short: one place for all faces.
 
-What could move a cursor, reorder a line, hide, or break an encoder becomes a visible escape, written as
-Python would write it: `\\x1b`, `\\u202e`, `\\ud800`. Each face then quotes the result in its own syntax.
+What could move a cursor, reorder a line, hide, grow over other lines, or break an encoder becomes a visible escape,
+written as Python would write it: `\\x1b`, `\\u202e`, `\\ud800`. Each face then quotes the result in its own syntax.
 """
 
 from __future__ import annotations
@@ -29,6 +29,15 @@ _UNSEEN = re.compile(
     "]"
 )
 
+# Marks that are drawn onto the character before them. Where one has more than any script needs, they grow over the
+# lines above and below.
+_MARKS = (
+    r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    r"\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u0f71-\u0f84\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+)
+MARKS_MAX = 4
+_PILED = re.compile(f"(?<=[{_MARKS}]{{{MARKS_MAX}}})[{_MARKS}]")
+
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
@@ -38,8 +47,8 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with everything unseen escaped; newlines and tabs stay."""
-    return _UNSEEN.sub(_escape, text)
+    """The text with everything escaped that is not seen, or is piled onto a character; newlines and tabs stay."""
+    return _PILED.sub(_escape, _UNSEEN.sub(_escape, text))
 
 
 def line(text: str) -> str:

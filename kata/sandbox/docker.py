@@ -65,6 +65,7 @@ SEND_BYTES = 256 * 1024
 NOT_NOW = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """What a socket raises that may not wait as long as it would have to."""
 
+_START_IT = "Start it (`sudo systemctl start docker`, or Docker Desktop), and try again."
 TRY_AGAIN = "Run it again; `kata doctor` shows whether the docker daemon is well."
 
 RUN_LABEL = "kata.run"
@@ -165,6 +166,8 @@ def engine(doing: str, kind: type[KataError] = SandboxFailure) -> Iterator[None]
     except docker.errors.ImageNotFound as error:
         raise kind(f"Docker could not {doing}: {say(error)}.", "Run `kata sandbox build`.") from error
     except (docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError) as error:
+        if any(isinstance(cause, FileNotFoundError | ConnectionError) for cause in _causes(error)):
+            raise kind(f"Docker could not {doing}: its daemon no longer answers.", _START_IT) from error
         raise kind(f"Docker could not {doing}: {say(error)}.", _remedy(error)) from error
 
 
