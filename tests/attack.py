@@ -143,11 +143,17 @@ def reference_of(exercise: Exercise) -> Path:
     return exercise.solution_folder / exercise.file
 
 
-def run(attack: Attack, launcher: Launcher, folder: Path, trace: Trace) -> Report:
-    """Grade it. UsageError when it is not even read."""
+def run(
+    attack: Attack,
+    launcher: Launcher,
+    folder: Path,
+    trace: Trace,
+    keep: Callable[[Connection], None] | None = None,
+) -> Report:
+    """Grade it; `keep` is given the sandbox afterwards, if it may be used again. UsageError when it is not read."""
     exercise = exercise_of(attack.exercise, attack.run_seconds)
     submission = read_submission(attack.submission(folder), exercise.file)
-    return grade(exercise, submission, trace.watched(launcher), seed=7, only=attack.only)
+    return grade(exercise, submission, trace.watched(launcher), seed=7, only=attack.only, keep=keep)
 
 
 def seconds_of(report: Report) -> float:
@@ -158,9 +164,10 @@ def seconds_of(report: Report) -> float:
     return report.phases.total_seconds - report.phases.start_seconds
 
 
-def run_reference(name: str, launcher: Launcher, only: tuple[str, ...]) -> Report:
+def run_reference(name: str, launcher: Launcher, only: tuple[str, ...], connection: Connection | None = None) -> Report:
     exercise = exercise_of(name)
-    return grade(exercise, read_submission(reference_of(exercise), exercise.file), launcher, seed=7, only=only)
+    submission = read_submission(reference_of(exercise), exercise.file)
+    return grade(exercise, submission, launcher, seed=7, only=only, connection=connection)
 
 
 def first_failure(report: Report) -> Failure | None:
@@ -251,15 +258,13 @@ class _WatchedConnection:
     def __init__(self, connection: Connection, trace: Trace) -> None:
         self._connection = connection
         self._trace = trace
-        child = getattr(connection, "_process", None)
-        self._status = Path(f"/proc/{child.pid}/status") if child else None
+        self._child = getattr(connection, "_process", None)
 
     def read(self, size: int, timeout_seconds: float) -> bytes:
         data = self._connection.read(size, timeout_seconds)
-        if self._status is not None:
-            with contextlib.suppress(OSError):
-                most = re.search(r"^VmHWM:\s+(\d+)", self._status.read_text(), re.M)  # none of who is just ending
-                self._trace.supervisor_mib = max(self._trace.supervisor_mib, int(most[1]) >> 10 if most else 0)
+        if self._child is not None:
+            most = max(map(_peak_mib, _with_forks(self._child.pid)))
+            self._trace.supervisor_mib = max(self._trace.supervisor_mib, most)
         return data
 
     def write(self, data: bytes) -> None:
@@ -276,6 +281,25 @@ def _children() -> set[int]:
     for path in Path("/proc/self/task").glob("*/children"):
         found |= {int(pid) for pid in path.read_text().split()}
     return found
+
+
+def _with_forks(pid: int) -> Iterator[int]:
+    """A process, and what descends from it and runs the same command."""
+    yield pid
+    with contextlib.suppress(OSError):
+        own = Path(f"/proc/{pid}/cmdline").read_bytes()
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, path.read_text().split()):
+                if Path(f"/proc/{child}/cmdline").read_bytes() == own:
+                    yield from _with_forks(child)
+
+
+def _peak_mib(pid: int) -> int:
+    """The most memory that a process has held; 0 when it has just ended."""
+    with contextlib.suppress(OSError):
+        if most := re.search(r"^VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE):
+            return int(most[1]) // 1024
+    return 0
 
 
 def _has_ended(pid: int) -> bool:

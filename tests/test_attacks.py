@@ -29,18 +29,19 @@ from kata.grade import grade
 from kata.report.html import html
 from kata.report.model import Report, from_json
 from kata.report.text import MARKS_MAX, encodable
-from kata.sandbox import Launcher
+from kata.sandbox import Connection, Launcher
 from kata.sandbox.bubblewrap import BubblewrapLauncher
 from kata.sandbox.process import ProcessLauncher
 from kata.submission import read_submission
 
 ATTACKS = attack.attacks()
 BY_NAME = {each.name: each for each in ATTACKS}
-SANDBOXES = [
+LASTING = [
     pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
     pytest.param("docker", marks=pytest.mark.docker),
-    pytest.param("inside", marks=pytest.mark.docker),
 ]
+"""Those that may take one submission after another of the same person."""
+SANDBOXES = [*LASTING, pytest.param("inside", marks=pytest.mark.docker)]
 HIDDEN = attack.hidden()
 OURS = re.compile(r"kata/(supervisor|grading|sandbox)/|/_pytest/|INTERNALERROR")
 """What a traceback of our own would name."""
@@ -212,6 +213,20 @@ def test_neighbours_are_graded_as_ever(launcher: Launcher, tmp_path: Path, group
         assert report.outcome == "met", attack.first_failure(report)
         assert report.score == report.max_score
         assert "no capabilities" in report.sandbox.protections
+
+
+@pytest.mark.parametrize("sandbox", LASTING)
+@pytest.mark.parametrize("name", [*NEIGHBOURS.values(), "exhaust/daemons", "exhaust/memory_of_many"])
+def test_what_follows_in_its_sandbox_is_graded_as_ever(
+    launcher: Launcher, tmp_path: Path, name: str, sandbox: str
+) -> None:
+    """The same person's next submission, unless the sandbox is given up."""
+    kept: list[Connection] = []
+    attack.run(BY_NAME[name], launcher, tmp_path, Trace.begin(), keep=kept.append)
+    for connection in kept:
+        report = attack.run_reference("15-caching", launcher, BESIDE, connection)
+        assert report.outcome == "met", attack.first_failure(report)
+        assert report.score == report.max_score
 
 
 # ---------------------------------------------------------------- what the report shows

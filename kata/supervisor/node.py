@@ -39,7 +39,7 @@ from kata.wire import (
 Mail = Call | Cancel | Answer | Refusal | Farewell
 
 TURN_FRAMES_MAX = 64
-RUN_BYTES_MAX = 128 * 1024 * 1024
+RUN_BYTES_MAX = 64 * 1024 * 1024
 """Of all that the processes of one run say: most of it may stay in what the grader keeps, such as a store."""
 TURN_BYTES_MAX = 8 * 1024 * 1024
 """Of all frames of one turn: empty lists take thirty times as much once they are decoded."""
