@@ -34,7 +34,7 @@ def helpers_cpu_seconds(pid: int, uid: int | None) -> float:
 def memory_bytes(pid: int, uid: int | None) -> int | None:
     """What the process and all that it has started hold in memory, in RAM or swapped out; None where nobody tells.
 
-    Files of theirs that they have mapped count, and memory that they share; both as often as they are shared.
+    Memory that they share counts, for each that has it.
     """
     own = _held(pid)
     return None if own is None else own + sum(_held(other) or 0 for other in _helpers(pid, uid))

@@ -77,7 +77,8 @@ class Guard:
         self._served_before = time.process_time()
         self._looked_at = self._turn_began
         self._turn_cpu = self._seen_cpu = self._looked_cpu = self._blocked = 0.0
-        self._heard_bytes = 0
+        self.heard_bytes = 0
+        """What the processes of this run have sent."""
 
     def begin_check(self) -> None:
         self._spent = 0.0
@@ -86,12 +87,12 @@ class Guard:
         self._blocked = 0.0
 
     def begin_run(self) -> None:
-        self._heard_bytes = 0
+        self.heard_bytes = 0
 
     def hear(self, size: int) -> bool:
         """Take note of so many bytes that a process has sent; whether the run's processes may say that much."""
-        self._heard_bytes += size
-        return self._heard_bytes <= RUN_BYTES_MAX
+        self.heard_bytes += size
+        return self.heard_bytes <= RUN_BYTES_MAX
 
     @property
     def spent(self) -> float:

@@ -138,7 +138,7 @@ class Module:
         usage.seconds = node.cpu_seconds() - begun
 
     def memory(self) -> int:
-        """Bytes of memory that the process holds for itself, read from outside it.
+        """Bytes of memory that the process and what it has started hold, read from outside them.
 
         An allocator keeps some of what was freed: compare what was held before and after a lot of work, and leave a
         margin of a few hundred KiB.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import heapq
 import inspect
 import random
@@ -55,6 +56,9 @@ STEPS_MAX = 400_000
 
 _FEW_STEPS = 256
 """Fewer than these take long only by their content."""
+
+MUCH_BYTES = 4 * 1024 * 1024
+"""Of what the processes of one run say: few runs hear as much."""
 
 ARGUMENTS_MAX = 8
 """Of what the submission asks, so many arguments stand in the transcript: it chooses how many there are."""
@@ -202,6 +206,8 @@ class World:
         """A new run: every process killed, time at 0, an empty transcript. Faults must have ended."""
         self.end()
         self._clear()
+        if self._guard.heard_bytes > MUCH_BYTES:
+            gc.collect()  # what the last run held, it held in cycles
         self._guard.begin_run()
         self.runs += 1
 
