@@ -608,6 +608,10 @@ def test_jobs_in_a_row_know_nothing_of_each_other(really, lanes):
     assert not scratch.exists()
 
 
+def test_what_is_asked_for_may_be_the_last_of_many_names(really):
+    assert really("for number in range(2_000):\n    globals()[f'name_{number}'] = number\n" + RIGHT).outcome == "met"
+
+
 @pytest.mark.parametrize("victim", ["job", "zygote"])
 def test_a_job_that_is_killed_ends_its_sandbox(really, victim):
     """Nobody knows what it left: the host is told that this was not graded, and nothing is kept."""
