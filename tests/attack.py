@@ -24,6 +24,7 @@ import os
 import re
 import select
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,8 @@ CANARY = "canary-4f1d7c"
 
 _FIELDS = re.compile(r"^(Tries|Against|Must|Inside|Control): ", re.MULTILINE)
 _OUTCOMES = {"unmet": "unmet", "not graded": "inconclusive", "refused": "refused"}
+LOOK_SECONDS = 0.05
+"""Between two looks at the memory of a supervisor: its job may end at once when it has held the most."""
 ORPHAN_SECONDS = 3.0
 """In which what the kernel is just killing has ended."""
 
@@ -261,11 +264,17 @@ class _WatchedConnection:
         self._child = getattr(connection, "_process", None)
 
     def read(self, size: int, timeout_seconds: float) -> bytes:
-        data = self._connection.read(size, timeout_seconds)
-        if self._child is not None:
-            most = max(map(_peak_mib, _with_forks(self._child.pid)))
-            self._trace.supervisor_mib = max(self._trace.supervisor_mib, most)
-        return data
+        until = time.monotonic() + timeout_seconds
+        while True:
+            if self._child is not None:
+                most = max(map(_peak_mib, _with_forks(self._child.pid)))
+                self._trace.supervisor_mib = max(self._trace.supervisor_mib, most)
+            left = until - time.monotonic()
+            try:
+                return self._connection.read(size, min(left, LOOK_SECONDS))
+            except TimeoutError:
+                if left <= LOOK_SECONDS:
+                    raise
 
     def write(self, data: bytes) -> None:
         base = msgspec.msgpack.decode(data[4:], type=Job).uid_base
