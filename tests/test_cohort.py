@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import sqlite3
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -465,12 +466,12 @@ def test_results_as_gradescope_s_autograder_answers(course: Course) -> None:
     assert sum(test["max_score"] for test in results["tests"]) == 100
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "a\r=1"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "a\r=1", "\uff1d1", "\u3000\uff201"])
 def test_no_cell_is_a_formula(course: Course, cell: str) -> None:
     from kata.cohort.gradebook import _harmless
 
     safe = _harmless(cell)
-    assert not safe.lstrip().startswith(("=", "+", "-", "@"))
+    assert not unicodedata.normalize("NFKC", safe).lstrip().startswith(("=", "+", "-", "@"))
     assert safe.isprintable()
 
 

@@ -71,6 +71,10 @@ FORMATS: dict[str, Callable[[Cohort], str]] = {"canvas": canvas, "csv": table, "
 """What `kata gradebook --format` may be."""
 
 
+FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""With them a spreadsheet lets a formula begin; where one writes at full width, with those, too (OWASP)."""
+
+
 def _by_person(cohort: Cohort) -> Iterable[tuple[Person, tuple[Mark, ...]]]:
     width = len(cohort.exercises)
     for place, person in enumerate(cohort.people):
@@ -87,4 +91,4 @@ def _csv(rows: Iterable[Iterable[str]]) -> str:
 
 def _harmless(cell: str) -> str:
     plain = cell if cell.isprintable() else "".join(c if c.isprintable() else " " for c in cell)
-    return f"'{plain}" if plain.lstrip().startswith(("=", "+", "-", "@")) else plain
+    return f"'{plain}" if plain.lstrip().startswith(FORMULA_SIGNS) else plain
