@@ -120,6 +120,14 @@ def test_a_handshake_that_the_client_refuses_is_a_failure(server) -> None:
         talk(world, peer, say_hello, echo(peer))
 
 
+def test_the_client_goes_nowhere_else(server) -> None:
+    """It runs in the supervisor, which in some sandboxes has the host's network."""
+    head = "HTTP/1.1 302 Found\\r\\nContent-Length: 0\\r\\nLocation: ws://127.0.0.1:9/"
+    world, peer = server(("HTTP/1.1 101 Switching Protocols", head))
+    with pytest.raises(CheckFailed, match=r"gave up: ValueError: cannot follow redirect to ws://127.0.0.1:9/"):
+        talk(world, peer, say_hello, echo(peer))
+
+
 def test_what_the_student_raises_is_raised(server) -> None:
     world, peer = server(("        self._input += data\n", "        raise LookupError('no such thing')\n"))
     with pytest.raises(StudentError, match="no such thing"):
