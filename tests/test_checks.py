@@ -181,6 +181,35 @@ def test_work_above_its_bound(exponent, at_most):
     assert caught.value.failure.expected == f"an exponent of at most {at_most:g}"
 
 
+def padded(microseconds_a_look, seed=1):
+    """A measurement of ten calls that look at everything after a millisecond's pause, which is never quite the same."""
+    drawn = random.Random(seed)
+    return lambda size: 10 * (1000 * drawn.lognormvariate(0, 0.002) + size * microseconds_a_look) * 1e-6
+
+
+def test_work_that_hides_behind_what_stays_the_same(monkeypatch):
+    monkeypatch.setattr(sys.modules["kata.grading.growth"], "look_seconds", lambda: 20e-9)
+    assert growth(padded(0.020), SIZES, 0.25) < 0.05
+    with pytest.raises(
+        CheckFailed, match=r"The search grows, beside much that stays the same: in a size of 2048 a call"
+    ):
+        growth(padded(0.020), SIZES, 0.25, what="The search", calls=10)
+    assert growth(padded(0.001), SIZES, 0.25, calls=10) < 0.05
+
+
+def test_what_stays_the_same_may_be_too_much_to_tell(monkeypatch):
+    """Then the exponent decides: no machine is too noisy for a right submission that takes its time."""
+    monkeypatch.setattr(sys.modules["kata.grading.growth"], "look_seconds", lambda: 20e-9)
+    measured, noise = [], noisy(0, 0.05)
+
+    def a_millisecond(size):
+        measured.append(size)
+        return 1000 * noise(size)
+
+    assert abs(growth(a_millisecond, SIZES, 0.25, calls=1)) < 0.05
+    assert len(measured) == ROUNDS_MAX * len(SIZES)
+
+
 def test_a_noisy_machine_cannot_tell():
     measured = []
 

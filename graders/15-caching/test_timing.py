@@ -115,5 +115,5 @@ def test_work_is_the_same_in_a_big_cache(full_caches):
         assert len(store.reads) == 100, "reads of the store for 100 keys that are not held"
         return used.seconds
 
-    growth(hits, sizes=list(full_caches), at_most=0.25, what="The work of 200 hits")
-    growth(evictions, sizes=list(full_caches), at_most=0.25, what="The work of 100 evictions")
+    growth(hits, sizes=list(full_caches), at_most=0.25, what="The work of 200 hits", calls=200)
+    growth(evictions, sizes=list(full_caches), at_most=0.25, what="The work of 100 evictions", calls=100)

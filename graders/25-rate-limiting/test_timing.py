@@ -19,7 +19,7 @@ def test_cost_does_not_grow_with_the_keys(with_keys):
                 limiter.allow.each((keys * 60)[::7][:200])
         return used.seconds
 
-    growth(calls, sizes=list(with_keys), at_most=0.25, what="The work of 200 calls with each limiter")
+    growth(calls, sizes=list(with_keys), at_most=0.25, what="The work of 200 calls with each limiter", calls=600)
 
 
 @check("flat-cost", coverage=False)
@@ -34,7 +34,7 @@ def test_cost_does_not_grow_with_the_history(with_history, clock):
                 limiter.allow.each(["ada"] * 200)
         return used.seconds
 
-    growth(calls, sizes=list(with_history), at_most=0.25, what="The work of 200 calls with each limiter")
+    growth(calls, sizes=list(with_history), at_most=0.25, what="The work of 200 calls with each limiter", calls=600)
 
 
 @check("idle-keys", coverage=False)
