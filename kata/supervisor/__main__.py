@@ -40,7 +40,6 @@ from kata.protocol import (
 )
 from kata.report.model import Unexecuted
 from kata.student import kernel
-from kata.supervisor import places
 from kata.supervisor.container import close_shared_places
 from kata.supervisor.spawner import Spawner
 from kata.supervisor.tally import Tally
@@ -116,6 +115,8 @@ def _serve_one(first: Spawner, options: argparse.Namespace, stream: EventStream,
     job = msgspec.msgpack.decode(read_frame(_read_stdin, JOB_BYTES_MAX), type=Job)
     scratch = Path(tempfile.mkdtemp(prefix="job-", dir=options.scratch))
     spawners: list[Spawner] = []
+    if options.record:
+        from kata.supervisor import places  # docker's image lacks it: there it has no use
     try:
         for lane in range(options.lanes):
             spawners.append(first.fork(scratch, lane, options.lanes))
