@@ -15,18 +15,30 @@ BYTES_MAX = 1024 * 1024
 
 def stream(descriptor: int) -> io.TextIOWrapper:
     """A line-buffered text stream on that descriptor that prints any text, whatever its characters."""
-    raw = _Bounded(descriptor, "w", closefd=False)
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    return _Stream(_Bounded(descriptor, "w", closefd=False))
 
 
 class _Bounded(io.FileIO):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self._room_bytes = BYTES_MAX
+        self.room_bytes = BYTES_MAX
 
     def write(self, data: Any, /) -> int:
-        if self._room_bytes <= 0:
+        if self.room_bytes <= 0:
             return memoryview(data).nbytes
         written = super().write(data)
-        self._room_bytes -= written
+        self.room_bytes -= written
         return written
+
+
+class _Stream(io.TextIOWrapper):
+    """Doesn't even encode what nobody will see."""
+
+    def __init__(self, raw: _Bounded) -> None:
+        super().__init__(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        self._raw = raw
+
+    def write(self, text: str, /) -> int:
+        if self._raw.room_bytes <= 0 and isinstance(text, str):
+            return len(text)
+        return super().write(text)
