@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -756,16 +757,18 @@ def test_a_grader_that_cannot_be_collected(really, grader):
 def test_a_folder_goes_also_while_somebody_else_removes_it(tmp_path, monkeypatch):
     """A zygote that is just ending takes away what it made: what has vanished must not end the removal."""
     folder = tmp_path / "run"
-    for number in range(3):
-        (folder / f"node-{number}").mkdir(parents=True)
-        (folder / f"node-{number}" / "file").touch()
-    rmdir = os.rmdir
+    (folder / "node-1").mkdir(parents=True)
+    (folder / "node-1" / "file").touch()
+    remove = shutil.rmtree
+    handled = []
 
-    def overtaken(path, **options):
-        monkeypatch.setattr(os, "rmdir", rmdir)
-        rmdir(path, **options)
-        rmdir(path, **options)
+    def overtaken(path: Path, **handler: Any) -> None:
+        monkeypatch.setattr(shutil, "rmtree", remove)
+        [handle] = handler.values()
+        handled.append(handle)
+        handle(os.rmdir, str(path / "node-0"), None)
 
-    monkeypatch.setattr(os, "rmdir", overtaken)
+    monkeypatch.setattr(shutil, "rmtree", overtaken)
     process.remove_tree(folder)
+    assert handled
     assert not folder.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import msgspec
@@ -18,4 +19,7 @@ def schema() -> bytes:
         "title": "Report of a kata run, format 1",
         **msgspec.json.schema(Report),
     }
+    for definition in made["$defs"].values():
+        if "description" in definition:  # a docstring, which Python indents as its source from 3.13 on only
+            definition["description"] = inspect.cleandoc(definition["description"])
     return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"

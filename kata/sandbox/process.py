@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kata.catalog import content_root
 from kata.errors import SandboxFailure, SandboxUnavailable
@@ -177,9 +178,10 @@ def remove_tree(folder: Path) -> None:
         else:
             os.unlink(path)
 
+    handler: dict[str, Any] = {"onexc" if sys.version_info >= (3, 12) else "onerror": allow}
     for _ in range(REMOVALS_MAX):
         with contextlib.suppress(OSError):
-            shutil.rmtree(folder, onerror=allow)
+            shutil.rmtree(folder, **handler)
         if not folder.exists():
             return
         # A process that is just dying may still write there, or a zygote that is just ending take files away itself.
