@@ -162,6 +162,7 @@ class World:
         """Look for the smallest example of a property that fails."""
         self._limits = limits
         self._submission = submission
+        self._lengths = {name: content.count(b"\n") + 1 for name, content in submission.items()}
         self.seed = seed
         self.random = random.Random(seed)
         self.clock = Clock(self)
@@ -266,7 +267,7 @@ class World:
         for file in lines:
             if file.file not in self._submission:
                 continue  # a process may say what it likes
-            length = self._submission[file.file].count(b"\n") + 1
+            length = self._lengths[file.file]
             self.tally.executed.setdefault(file.file, set()).update(
                 line for line in file.executed if 0 < line <= length
             )
