@@ -1,6 +1,6 @@
 """Tries: to fill the grader's own memory, where its store keeps all that it is given.
-Against: 15-caching (hit, fresh)
-Must: score at most 0; unmet; says /sent more than the [\\d,]+ bytes that may come in one run|was stopped|still busy/; within 40 s
+Against: 15-caching (hit, fresh), in 40 s
+Must: score at most 0; unmet; says /sent more than the [\\d,]+ bytes that may come in one run|was stopped|still busy/; within 60 s
 """
 
 BIG = bytes(900_000)
