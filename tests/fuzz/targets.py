@@ -164,7 +164,11 @@ def seeds(target: str) -> list[bytes]:
     made: dict[str, Callable[[], Iterable[bytes]]] = {
         "student_frames": _turns,
         "supervisor_events": lambda: [test_grade.stream(test_grade.events())],
-        "submission_folders": lambda: [b"f\x04a.py\x03xyzd\x03subl\x03out", b"p\x02qqf\x08sub/b.py\x00"],
+        "submission_folders": lambda: [
+            b"f\x04a.py\x03xyzd\x03subl\x03out",
+            b"p\x02qqf\x08sub/b.py\x00",
+            b"p\x01qf\x01qxyz",
+        ],
         "archives": _archives,
         "gradescope_metadata": lambda: [
             b"a:\n  :submitters:\n  - :name: Ada\n    :sid: 7\n    :email: a@b.c\n",
@@ -249,5 +253,7 @@ def _plant(folder: Path, data: bytes) -> None:
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
                 os.truncate(path, 3 << 19)
             else:
-                with open(path, "wb") as file:
-                    file.write(data[:20])
+                # At a pipe of that name nobody would ever wait to read.
+                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK)
+                os.write(file, data[:20])
+                os.close(file)
