@@ -1,6 +1,6 @@
 """Tries: to keep every key for ever where its own memory does not show it: in shared memory, and in a helper.
 Against: 25-rate-limiting (idle-keys)
-Must: score at most 0; unmet; says /by how many MiB the memory of a .* has grown/; within 60 s
+Must: score at most 0; unmet; says /By how many MiB the memory of a .* has grown/; within 60 s
 """
 
 import mmap
