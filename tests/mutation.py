@@ -4,8 +4,8 @@
     python -m tests.mutation 15-caching [--jobs 2] [--seed 1]
 
 Cosmic-ray's operators, and each statement left out. A mutant is graded in `process`, and is killed as soon as one
-check is unmet. What survives is printed as a diff: either a check is missing, or the mutant is a correct program and
-belongs into graders/NN/SURVIVORS.md, with the reason.
+check is unmet. What survives is printed at once, as a diff with a number: either a check is missing, or the mutant is a
+correct program and belongs into graders/NN/SURVIVORS.md, with the reason. `--only 3 17` grades these numbers again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import ast
 import difflib
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -53,18 +54,24 @@ def main() -> None:
     parser.add_argument("exercise")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="mutants by number, to look at again")
     options = parser.parse_args()
     exercise = Catalog().find(options.exercise)
     source = (exercise.solution_folder / exercise.file).read_text("utf-8")
-    mutants = list(mutants_of(source))
+    mutants = list(enumerate(mutants_of(source), 1))
+    if options.only:
+        mutants = [mutants[number - 1] for number in options.only]
+    fates: Counter[str] = Counter()
     with ThreadPoolExecutor(options.jobs) as pool:
-        fates = list(pool.map(lambda mutant: _fate(exercise, mutant.source, options.seed), mutants))
-    survivors = [mutant for mutant, fate in zip(mutants, fates, strict=True) if fate == "survived"]
-    for mutant in survivors:
-        print(f"\n{mutant.operator} survived\n{mutant.diff}")
-    unclear = fates.count("inconclusive")
+        for (number, mutant), fate in zip(
+            mutants, pool.map(lambda each: _fate(exercise, each[1].source, options.seed), mutants), strict=True
+        ):
+            fates[fate] += 1
+            if fate != "killed":
+                print(f"\n{number}: {mutant.operator} {fate}\n{mutant.diff}", flush=True)
     print(
-        f"\n{len(mutants)} mutants, {fates.count('killed')} killed, {len(survivors)} survived, {unclear} inconclusive"
+        f"\n{len(mutants)} mutants, {fates['killed']} killed, {fates['survived']} survived, "
+        f"{fates['inconclusive']} inconclusive"
     )
 
 
