@@ -14,13 +14,16 @@ import argparse
 import ast
 import difflib
 import itertools
+import pickle
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
 
-from cosmic_ray.mutating import mutate_code
+from cosmic_ray.ast import get_ast
+from cosmic_ray.mutating import MutationVisitor
 from cosmic_ray.plugins import get_operator, operator_names
 
 from kata.authoring.packages import with_packages
@@ -63,12 +66,15 @@ def main() -> None:
         mutants = [mutants[number - 1] for number in options.only]
     fates: Counter[str] = Counter()
     with ThreadPoolExecutor(options.jobs) as pool:
-        for (number, mutant), fate in zip(
-            mutants, pool.map(lambda each: _fate(exercise, each[1].source, options.seed), mutants), strict=True
-        ):
-            fates[fate] += 1
-            if fate != "killed":
-                print(f"\n{number}: {mutant.operator} {fate}\n{mutant.diff}", flush=True)
+        graded = {
+            pool.submit(_fate, exercise, mutant.source, options.seed): (number, mutant) for number, mutant in mutants
+        }
+        for done in as_completed(graded):
+            number, mutant = graded[done]
+            fates[done.result()] += 1
+            if done.result() != "killed":
+                print(f"\n{number}: {mutant.operator} {done.result()}\n{mutant.diff}", flush=True)
+            print(f"{fates.total()} of {len(mutants)}", end="\r", file=sys.stderr)
     print(
         f"\n{len(mutants)} mutants, {fates['killed']} killed, {fates['survived']} survived, "
         f"{fates['inconclusive']} inconclusive"
@@ -86,15 +92,16 @@ def mutants_of(source: str) -> Iterator[Mutant]:
 
 
 def _with_another_operator(source: str) -> Iterator[tuple[str, str]]:
+    tree = pickle.dumps(get_ast(source))  # walking changes it, and parsing anew would take minutes
     for name in operator_names():
         if NOISE.search(name):
             continue
-        operator = get_operator(name)()
         for occurrence in itertools.count():
-            changed = mutate_code(source, operator, occurrence)
-            if changed is None:
+            visitor = MutationVisitor(occurrence, get_operator(name)())
+            changed = visitor.walk(pickle.loads(tree))
+            if not visitor.mutation_applied:
                 break
-            yield name.removeprefix("core/"), changed
+            yield name.removeprefix("core/"), changed.get_code()
 
 
 def _without_a_statement(source: str) -> Iterator[tuple[str, str]]:
