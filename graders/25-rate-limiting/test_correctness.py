@@ -193,6 +193,14 @@ def test_a_window_lasts_its_seconds(student, clock):
         assert fixed.allow("ada", 3) == admitted(0)
 
 
+@check("fixed-window")
+def test_idle_windows_do_not_add_up(fixed, clock):
+    """After an hour in which nobody came, one quota can be spent, and not one for each window that has passed."""
+    fixed.allow("ada", 5)
+    clock.advance(3600)
+    assert drain(fixed, clock, "ada") <= 30 + MOMENT, "retry_after, when the quota of a window of 30 s was spent"
+
+
 @check("fixed-window", coverage=False)
 @examples(count=5, steps=steps(WAITS, COSTS))
 def test_any_calls_of_a_fixed_window(begin, clock, steps):
