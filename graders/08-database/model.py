@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from kata.grading import Object, StudentError, named
+from kata.grading import Object, StudentError, named, raises
 from kata.grading.disk import FATES
 
 
@@ -161,34 +161,41 @@ def holds(state, other):
 
 # ---------------------------------------------------------------- schedules
 
+ORDERS = ("reads first", "writes first")
 KEYS = ("ada", "bob", "cyd")
 _moves = st.one_of(
     st.tuples(st.just("get"), st.sampled_from(KEYS)),
     st.tuples(st.just("put"), st.sampled_from(KEYS)),
     st.tuples(st.just("put"), st.sampled_from(KEYS)),
     st.tuples(st.just("delete"), st.sampled_from(KEYS)),
-    st.tuples(st.just("scan"), st.sampled_from(["a", "b", "c"])),
+    st.tuples(st.just("scan"), st.sampled_from([("a", "c"), ("b", "c"), ("b", None)])),
     st.tuples(st.sampled_from(["commit", "commit", "rollback"]), st.just("")),
 )
 schedules = st.lists(st.tuples(st.integers(0, 3), _moves), min_size=30, max_size=30)
 
 
+def in_order(order, reads, writes):
+    """Make calls of transactions that overlap, each a `(method, *arguments)`: all that read first, or last."""
+    for call, *arguments in (*reads, *writes) if order == "reads first" else (*writes, *reads):
+        call(*arguments)
+
+
 def play(history, steps):
     """Four transactions at a time: whoever has ended is followed by a new one. All are committed in the end."""
     running = [None] * 4
-    for number, (lane, (method, key)) in enumerate(steps):
+    for number, (lane, (method, what)) in enumerate(steps):
         if running[lane] is None or running[lane].outcome != "under way":
             running[lane] = history.begin(f"T{len(history.transactions) + 1}")
         one = running[lane]
         match method:
             case "put":
-                one.put(key, b"%d" % number)
+                one.put(what, b"%d" % number)
             case "get":
-                one.get(key)
+                one.get(what)
             case "delete":
-                one.delete(key)
+                one.delete(what)
             case "scan":
-                one.scan(key, "c")
+                one.scan(*what)
             case "commit":
                 one.commit()
             case _:
@@ -196,6 +203,20 @@ def play(history, steps):
     for one in running:
         if one is not None:
             one.commit()
+
+
+def does_nothing_more(transaction):
+    """Everything but `rollback` raises RuntimeError."""
+    for method, *arguments in (
+        ("get", "saddle"),
+        ("put", "saddle", b"9"),
+        ("delete", "saddle"),
+        ("scan", ""),
+        ("commit",),
+    ):
+        with raises("RuntimeError"):
+            getattr(transaction, method)(*arguments)
+    transaction.rollback()
 
 
 @contextlib.contextmanager

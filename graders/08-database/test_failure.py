@@ -122,6 +122,26 @@ def test_a_flipped_bit_is_found(shop, world, disk, day):
             assert found in (after, before), f"what is found with bit {bit} of {name!r} flipped, if not Corrupt"
 
 
+@check("rot", coverage=False)
+def test_a_flipped_bit_after_any_commit(shop, world):
+    """Whichever bit flips after whichever commit, it is found, or no more than that commit is missing."""
+    ends = {crash.done: crash for crash in reversed(shop(DELIVERIES)) if crash.done}
+    for done, crash in sorted(ends.items()):
+        disk = crash.moment.crashed("lost")
+        with world.short_lived() as student:
+            for name, bit in some_bits(world, disk):
+                found = opened(student, disk.with_bit_flipped(name, bit))
+                if not str(found).startswith("Corrupt:"):
+                    what = f"what is found with bit {bit} of {name!r} flipped after {done} commits, if not Corrupt"
+                    assert found in crash.states[done - 1 : done + 1], what
+
+
+def some_bits(world, disk):
+    """Bits of its files, some at the very beginning, the others drawn from the seed."""
+    every = [(name, at) for name, content in disk.contents().items() for at in range(len(content))]
+    return [(name, 8 * at + world.random.randrange(8)) for name, at in every[:3] + world.random.sample(every, 5)]
+
+
 def places(world, crashes):
     """Bits of files that were the same before the last three commits as they are now, drawn from the seed."""
     then, now = crashes[0].moment.disk, crashes[-1].moment.crashed("lost").contents()

@@ -260,7 +260,8 @@ class Running:
 
     def __init__(self, history: History, name: str, transaction: Object) -> None:
         self._history = history
-        self._transaction = transaction
+        self.transaction = transaction
+        """The database's own, for what a history is not about: calls of it are not recorded."""
         self.outcome: str = "under way"
         """Or `committed`, `aborted`, `rolled back`."""
         moment = history.next_moment()
@@ -309,7 +310,7 @@ class Running:
     def _call(self, method: str, *args: Any) -> Any:
         if self.outcome != "under way":
             return None
-        call = getattr(self._transaction, method).start(*args)
+        call = getattr(self.transaction, method).start(*args)
         settle([call])
         if call.error is None:
             return call.value
