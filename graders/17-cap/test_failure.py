@@ -260,6 +260,9 @@ def test_a_majority_keeps_its_word(cp, clock):
 def test_what_was_asked_before_a_crash(cp, clock):
     """Answers to what a replica had asked before a crash, arriving after it, don't hide what was put since."""
     cp["n2"].put("seat", b"old")
+    with cp.crashed("n1"):
+        clock.advance(1)
+    clock.advance(SETTLE_SECONDS)
     with cp.net.slow(11, senders={"n2", "n3"}, receivers={"n1"}):
         cp["n1"].get.start("seat")
         clock.advance(0.06)
@@ -313,6 +316,19 @@ def test_what_was_replaced_before_a_crash(ap, clock):
     ap["n1"].put("basket", b"rum")
     clock.advance(CONVERGE_SECONDS)
     assert at(ap, "basket") == [[b"jam", b"rum"]] * 3
+
+
+@check("crash")
+def test_what_was_heard_before_a_crash(ap, clock):
+    """In AP, what a replica had heard to be replaced does not come back there when it has crashed and started again."""
+    ap["n1"].put("basket", b"tea")
+    clock.advance(CONVERGE_SECONDS)
+    ap["n2"].put("basket", b"jam", context_at(ap, "basket", "n2"))
+    clock.advance(CONVERGE_SECONDS)
+    assert at(ap, "basket", "n1") == [[b"jam"]]
+    with ap.crashed("n1"):
+        clock.advance(1)
+    assert at(ap, "basket", "n1") == [[b"jam"]]
 
 
 # ---------------------------------------------------------------- indefinite
