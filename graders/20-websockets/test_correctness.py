@@ -94,6 +94,7 @@ def test_a_wrong_request_is_refused(new_peer):
         "no key": request(sec_websocket_key=None),
         "a key of 15 bytes": request(sec_websocket_key="MTIzNDU2Nzg5MDEyMzQ1"),
         "a key that isn't base64": request(sec_websocket_key="not base64 at all"),
+        "a key with a character that base64 hasn't": request(sec_websocket_key="dGhlIHNhbXBs*ZSBub25jZQ=="),
     }.items():
         refused(new_peer(), wrong, 400, why)
 

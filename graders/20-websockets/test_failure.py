@@ -138,6 +138,14 @@ def test_closes_that_are_malformed(must_fail):
 
 
 @check("protocol-errors")
+def test_a_violation_is_seen_when_it_is_there(new_open):
+    """What is forbidden ends the connection with its last byte, and not only when something comes after it."""
+    for what, frames in (UNMASKED | RESERVED_BITS | OPCODES | CONTROL | SEQUENCES | CLOSES).items():
+        events = new_open().send(frames, what=what)
+        assert close_codes(events) == [1002], f"the codes of the Closed events after {what}, and nothing else"
+
+
+@check("protocol-errors")
 def test_what_came_before_is_still_answered(peer):
     """Everything that came before a violation is reported and answered, also in the same piece."""
     events = peer.send(text("good"), client_frame(PING, b"1"), client_frame(3, b"bad"), client_frame(PING, b"2"))
@@ -181,6 +189,14 @@ def test_a_frame_that_is_announced_too_big(must_fail):
 
 
 @check("too-big")
+def test_how_much_is_too_big_when_nobody_says(new_open):
+    """Without options a message of 1,048,576 bytes is allowed, and one of a byte more is not."""
+    assert new_open().send(client_frame(BINARY, announced=1_048_576)) == []
+    events = new_open().send(client_frame(BINARY, announced=1_048_577))
+    assert close_codes(events) == [1009], "the codes of the Closed events"
+
+
+@check("too-big")
 def test_fragments_that_add_up(must_fail):
     """The frames of a message count together, and the one whose header passes max_message ends the connection."""
     parts = client_frame(BINARY, b"x" * 15, fin=False) + client_frame(CONTINUATION, b"y" * 5, fin=False)
@@ -197,6 +213,7 @@ def test_exactly_the_limit_is_allowed(new_open):
     assert peer.send(*fragments(TEXT, parts)) == [message(data="Zürich → 東京!!")]
     assert peer.send(client_frame(PING, b"p" * 100)) == [ping(payload=b"p" * 100)]
     assert peer.send(text("and another")) == [message(data="and another")]
+    assert peer.send(close(1000, b"r" * 100)) == [closed(code=1000, reason="r" * 100)]
 
 
 @check("gone")
@@ -239,8 +256,9 @@ def test_some_codes_are_never_sent(peer):
     with raises("ValueError"):
         peer.connection.close(1000, "ü" * 62)
     assert peer.heard() == [], "the frames that were sent"
-    peer.connection.close(1000, "ü" * 61)
-    assert peer.heard() == [Frame(CLOSE, closing(1000, "ü".encode() * 61))], "the frames that were sent"
+    longest = "ü" * 61 + "!"
+    peer.connection.close(1000, longest)
+    assert peer.heard() == [Frame(CLOSE, closing(1000, longest.encode()))], "the frames that were sent"
 
 
 @check("gone")

@@ -25,14 +25,14 @@ def test_a_ping_is_due_at_its_interval(new_open, clock):
 def test_an_answered_ping_is_followed_by_the_next(new_open, clock):
     """The next ping is due ping_interval seconds after the last one was answered, and so on."""
     peer = new_open(ping_interval=8, ping_timeout=3)
-    for _ in range(3):
+    for _ in range(12):
         payload = next_ping(peer, clock, after=8)
         clock.advance(2)
         assert peer.send(client_frame(PONG, payload)) == [pong(payload=payload)]
         assert peer.connection.next_timer() == 8
     clock.advance(7.5)
     assert peer.wake() == []
-    assert peer.heard() == [], "the frames that were sent before the fourth ping was due"
+    assert peer.heard() == [], "the frames that were sent before the thirteenth ping was due"
 
 
 @check("deadlines")
@@ -67,10 +67,13 @@ def test_nothing_else_is_an_answer(new_open, clock):
 def test_a_close_is_answered_in_time(new_open, clock):
     """A client that has not answered `close` after close_timeout seconds is gone; pings are forgotten."""
     peer = new_open(ping_interval=8, ping_timeout=3, close_timeout=5)
-    next_ping(peer, clock, after=8)
+    payload = next_ping(peer, clock, after=8)
     peer.connection.close(1001)
     assert peer.connection.next_timer() == 5
-    clock.advance(4.5)
+    clock.advance(1)
+    assert peer.send(client_frame(PONG, payload)) == [pong(payload=payload)]
+    assert peer.connection.next_timer() == 4
+    clock.advance(3.5)
     assert peer.wake() == []
     assert [frame.opcode for frame in peer.heard()] == [CLOSE], "the opcodes of what was sent since the ping"
     clock.advance(0.5)
@@ -87,6 +90,17 @@ def test_an_answered_close_is_the_end(new_open, clock):
     assert peer.connection.next_timer() is None
     clock.advance(10)
     assert peer.wake() == []
+
+
+@check("deadlines")
+def test_how_long_it_waits_when_nobody_says(new_open, clock):
+    """Without options a ping is due after 20 seconds, its answer after 10 more, and the answer to `close` after 5."""
+    peer = new_open()
+    assert peer.connection.next_timer() == 20
+    next_ping(peer, clock, after=20)
+    assert peer.connection.next_timer() == 10
+    peer.connection.close()
+    assert peer.connection.next_timer() == 5
 
 
 @check("deadlines")
@@ -221,7 +235,7 @@ def test_who_is_removed_gets_no_more(clients, broadcaster, clock):
 
 @check("bounded")
 def test_exactly_the_limit_may_wait(clients, broadcaster, clock):
-    """Of frames of 100 bytes ten may wait for a client that takes nothing, and with the eleventh it is aborted."""
+    """1,000 bytes may wait for a client that takes nothing, in ten frames, and with one more it is aborted."""
     with clients[3].stuck():
         for _ in range(10):
             assert broadcaster.publish("x" * 98) == 4
@@ -229,6 +243,12 @@ def test_exactly_the_limit_may_wait(clients, broadcaster, clock):
         assert clients[3].aborted is False, "whether the client is aborted with exactly 1,000 bytes waiting"
         assert broadcaster.publish("x" * 98) == 3
         assert clients[3].aborted is True, "whether it is aborted when publish has returned"
+    with clients[2].stuck():
+        for _ in range(9):
+            assert broadcaster.publish("x" * 98) == 3
+            clock.advance(1)
+        assert broadcaster.publish("x" * 99) == 2
+        assert clients[2].aborted is True, "whether the next one is aborted with 1,001 bytes waiting"
 
 
 @check("bounded")
