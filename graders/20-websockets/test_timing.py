@@ -151,7 +151,7 @@ def test_a_byte_costs_the_same_late_in_a_message(student, new_open):
             peer.feed_apart([b"x"] * 128)
         return used.seconds
 
-    growth(work, sizes=[2**15, 2**18], at_most=0.3, what="The work for each byte of a message, late in it,")
+    growth(work, sizes=[2**15, 3 * 2**18], at_most=0.3, what="The work for each byte of a message, late in it,")
 
 
 @check("side-by-side")
