@@ -184,7 +184,8 @@ class Grading:
             error = CheckFailed(error.failure())
         transcript = self._world.lines()
         pytest.CallInfo.from_call(lambda: item.session._setupstate.teardown_exact(None), "teardown")
-        item.funcargs.clear()  # type: ignore[attr-defined]
+        # pytest would keep what the fixtures made, fakes and all that they hold, for as long as the item lives.
+        item.funcargs.clear()  # type: ignore[attr-defined] # a function's items have it
         self._world.end()
         self._cost_seconds += self._world.cost_seconds
         return self._judge(item, error, transcript, begun)
