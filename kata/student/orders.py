@@ -12,6 +12,8 @@ from kata.student.confine import Confinement
 from kata.wire import read_frame
 
 JOB_BYTES_MAX = 8 * 1024 * 1024
+FAREWELL = b"ended"
+"""The last bytes from a zygote whose orders have ended, in no frame: it has ended all that it had."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE}
 

@@ -9,6 +9,7 @@ gets nothing of it but its three descriptors. `python -m kata.student.zygote FD`
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import os
@@ -59,6 +60,8 @@ class Zygote:
         for pid in list(self.nodes):
             self.destroy(pid)
         confine.wait_for_zygotes()
+        with contextlib.suppress(ConnectionError):
+            self.connection.sendall(orders.FAREWELL)
 
     def carry_out(self, order: orders.Order, descriptors: list[int]) -> orders.Reply:
         match order:

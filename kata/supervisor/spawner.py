@@ -81,17 +81,16 @@ class _Zygote(NamedTuple):
         return ended
 
     def _says_goodbye(self) -> bool:
-        """Wait until its end of the connection has closed: by then it has ended all that it had."""
+        """Wait until its end of the connection closes; whether it said that by then it had ended all that it had."""
+        last = b""
         self.connection.settimeout(_END_SECONDS)
         try:
             self.connection.shutdown(socket.SHUT_WR)
-            while self.connection.recv(1 << 16):
-                pass
-        except TimeoutError:
-            return False
+            while received := self.connection.recv(1 << 16):
+                last = (last + received)[-len(orders.FAREWELL) :]
         except OSError:
-            pass  # it was gone already
-        return True
+            return False
+        return last == orders.FAREWELL
 
 
 class _Requested(msgspec.Struct):
