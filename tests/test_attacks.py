@@ -93,6 +93,7 @@ def launcher(request: pytest.FixtureRequest, launchers: Callable[..., Launcher],
 # ---------------------------------------------------------------- each attack
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 @pytest.mark.parametrize("name", [each.name for each in ATTACKS if each.outcome != "refused"])
 def test_it_gains_nothing(launcher: Launcher, tmp_path: Path, name: str, sandbox: str) -> None:

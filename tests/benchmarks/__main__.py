@@ -83,7 +83,8 @@ def _programs(sandboxes: list[str]) -> dict[str, list[str]]:
 
 def _print_times(programs: dict[str, list[str]], rounds: int) -> None:
     times: dict[str, list[float]] = {name: [] for name in programs}
-    failed = {name for name, command in programs.items() if _run(command)[1] != 0}  # also warms caches and images
+    # The first round also warms caches and images.
+    failed = {name: said for name, command in programs.items() for _, status, said in [_run(command)] if status}
     for _ in range(rounds):
         for name, command in programs.items():
             if name not in failed:
@@ -96,7 +97,7 @@ def _print_times(programs: dict[str, list[str]], rounds: int) -> None:
             figures = "".join(f"{value * 1000:>7.0f} ms" for value in (middle, min(seconds), max(seconds)))
             print(f"{name:24}{figures}{middle / bare:>12.1f}{middle / plain:>16.2f}")
         else:
-            print(f"{name:24}   not to be had here")
+            print(f"{name:24}   failed: {failed[name]}")
 
 
 def _print_exercises(sandbox: str, rounds: int) -> None:
@@ -115,9 +116,9 @@ def _phases(exercise: Exercise, sandbox: str, folder: Path) -> tuple[tuple[float
     report = folder / "report.json"
     submission = str(exercise.solution_folder / exercise.file)
     command = [sys.executable, "-m", "kata", "check", exercise.id, submission, "--sandbox", sandbox, "--quiet"]
-    seconds, status = _run([*command, "--report", f"json={report}"])
+    seconds, status, said = _run([*command, "--report", f"json={report}"])
     if status:
-        raise SystemExit(f"{exercise.id} could not be graded in {sandbox}")
+        raise SystemExit(f"{exercise.id} in {sandbox}: {said}")
     told = json.loads(report.read_text("utf-8"))
     phases = told["phases"]
     return (seconds, phases["start_seconds"], phases["load_seconds"], phases["checks_seconds"]), told
@@ -127,10 +128,11 @@ def _checks(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [check for requirement in report["requirements"] for check in requirement["checks"]]
 
 
-def _run(command: list[str]) -> tuple[float, int]:
+def _run(command: list[str]) -> tuple[float, int, str]:
+    """How long it took, its status, and the last that it said."""
     begun = time.perf_counter()
-    status = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-    return time.perf_counter() - begun, status
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return time.perf_counter() - begun, run.returncode, (run.stdout.strip().splitlines() or ["nothing said"])[-1]
 
 
 def _print_watch(rounds: int) -> None:
