@@ -386,12 +386,18 @@ class Farewell(_Tagged, frozen=True, tag="farewell"):
     """Also say which lines there are."""
 
 
+class Stay(_Tagged, frozen=True, tag="stay"):
+    """Run on that core of the machine from now on: on one and the same, CPU times can be compared."""
+
+    core: int
+
+
 class Deliver(_Tagged, frozen=True, tag="deliver"):
     """The supervisor's turn: the clocks' new time, and what has come."""
 
     monotonic_ns: int
     wall_ns: int
-    messages: list[Call | Cancel | Answer | Refusal | Farewell]
+    messages: list[Call | Cancel | Answer | Refusal | Farewell | Stay]
 
 
 class Done(_Tagged, frozen=True, tag="done"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kata.grading import Inconclusive, check, examples, growth, together
 from kata.grading import checks as grading_checks
 from kata.grading.fakes import Store
-from kata.grading.growth import ROUNDS_MAX, slope
+from kata.grading.growth import ROUNDS_MAX, ROUNDS_MIN, slope
 from kata.supervisor import asserts
 from kata.supervisor.failures import CheckFailed, ProcessFailed, failed
 
@@ -207,7 +207,7 @@ def test_what_stays_the_same_may_be_too_much_to_tell(monkeypatch):
         return 1000 * noise(size)
 
     assert abs(growth(a_millisecond, SIZES, 0.25, calls=1)) < 0.05
-    assert len(measured) == ROUNDS_MAX * len(SIZES)
+    assert len(measured) == 2 * ROUNDS_MAX * len(SIZES)
 
 
 def test_a_noisy_machine_cannot_tell():
@@ -221,6 +221,33 @@ def test_a_noisy_machine_cannot_tell():
     with pytest.raises(Inconclusive, match="too noisy to tell"):
         growth(measure, SIZES, 0.25)
     assert len(measured) == ROUNDS_MAX * len(SIZES)
+
+
+def test_a_clock_that_stood_still_measures_nothing():
+    """A process can't have done its work for nothing: that round doesn't count."""
+    measured = []
+
+    def measure(size):
+        measured.append(size)
+        return 0.0 if len(measured) == 2 * len(SIZES) else 1e-3
+
+    assert growth(measure, SIZES, 0.25) == 0
+    assert len(measured) == (ROUNDS_MIN + 1) * len(SIZES)
+    with pytest.raises(Inconclusive, match="too noisy"):
+        growth(lambda size: float(size > SIZES[0]), SIZES, 0.25)
+
+
+def test_a_right_submission_is_not_blamed_for_a_few_rounds(monkeypatch):
+    """A core was fast for the small size and slow for the large one, several times in a row."""
+    monkeypatch.setattr(sys.modules["kata.grading.growth"], "look_seconds", lambda: 20e-9)
+    measured = []
+
+    def measure(size):
+        measured.append(size)
+        unlucky = len(measured) <= 6 * len(SIZES) and size == SIZES[-1]
+        return 5e-3 if unlucky else 4e-3
+
+    assert abs(growth(measure, SIZES, 0.25, calls=10)) < 0.05
 
 
 def test_work_of_nothing_counts_as_a_nanosecond():

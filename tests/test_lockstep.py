@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -705,6 +706,23 @@ def test_cpu_time_is_read_from_outside(world_of):
     with student.cpu() as used:
         student.work(200_000)
     assert used.seconds > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no way to choose a core")
+def test_cpu_time_is_compared_on_one_core(world_of):
+    world = world_of("""
+        import os
+
+        def cores():
+            return sorted(os.sched_getaffinity(0))
+    """)
+    first, second, other = world.student(), world.student(), world.student()
+    for student in (first, second, first):
+        with student.cpu():
+            student.cores()
+    assert first.cores() == second.cores()
+    assert len(first.cores()) == 1
+    assert other.cores() == sorted(os.sched_getaffinity(0))
 
 
 def test_memory_is_read_from_outside(world_of):

@@ -54,6 +54,7 @@ from kata.wire import (
     Record,
     Refusal,
     Sleeping,
+    Stay,
     Turn,
     Unpacker,
     Way,
@@ -194,7 +195,7 @@ class Host:
 
     # ------------------------------------------------------------ what comes
 
-    def _take(self, message: Call | Cancel | Answer | Refusal | Farewell) -> None:
+    def _take(self, message: Call | Cancel | Answer | Refusal | Farewell | Stay) -> None:
         match message:
             case Call():
                 self._start(message)
@@ -208,6 +209,9 @@ class Host:
                     task.cancel()
             case Farewell():
                 self._say_farewell(message.statements)
+            case Stay():
+                with contextlib.suppress(OSError):  # it was taken away meanwhile
+                    os.sched_setaffinity(0, {message.core})
 
     def _say_farewell(self, statements: bool) -> None:
         if self._tracer is None:

@@ -31,12 +31,13 @@ from kata.wire import (
     More,
     Refusal,
     Sleeping,
+    Stay,
     Turn,
     WireError,
     frame,
 )
 
-Mail = Call | Cancel | Answer | Refusal | Farewell
+Mail = Call | Cancel | Answer | Refusal | Farewell | Stay
 
 TURN_FRAMES_MAX = 64
 RUN_BYTES_MAX = 64 * 1024 * 1024
@@ -46,6 +47,7 @@ TURN_BYTES_MAX = 8 * 1024 * 1024
 _DUMP_SECONDS = 0.5
 _END_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.1
+_SETTLE_SECONDS = 0.1
 _BLOCKED_SECONDS = 2.0
 _WALL_FACTOR = 6
 _IMPATIENT_SHARE = 0.3
@@ -173,6 +175,7 @@ class Node:
         self.alive = True
         self.killed = False
         """The grader killed it; that is not its fault."""
+        self._stays = False
         self.protections = spawned.protections
         self._spawner = spawner
         self._spawned = spawned
@@ -265,6 +268,12 @@ class Node:
         self.mail = [Farewell(statements)]
         return [message for message in self.take_turn(monotonic_ns, wall_ns) if isinstance(message, Lines)]
 
+    def stay(self) -> None:
+        """Have it run on one core from its next turn on, where the system can do that."""
+        if self._spawner.core is not None and not self._stays:
+            self._stays = True
+            self.mail.append(Stay(self._spawner.core))
+
     def destroy(self) -> None:
         """Kill it and all that it started. Idempotent."""
         if not self.alive:
@@ -280,7 +289,14 @@ class Node:
             os.close(self._pidfd)
 
     def cpu_seconds(self) -> float:
-        """CPU time that the process and all that it has started have used so far, read from outside."""
+        """CPU time that the process and all that it has started have used so far, read from outside.
+
+        A process that has said the last of its turn may still be on a core for a moment, and what it has used since
+        the last tick of the clock is booked when it leaves that: up to ten milliseconds.
+        """
+        until = time.monotonic() + _SETTLE_SECONDS
+        while self._is_running() and time.monotonic() < until:
+            time.sleep(_SETTLE_SECONDS / 1_000)
         seconds = self.cpu_seconds_or_none()
         if seconds is None:
             raise Inconclusive("this system does not tell the CPU time of another process")

@@ -132,6 +132,8 @@ class Spawner:
         self._connection = self._zygote.connection
         self._limits = Limits()
         self._uid_base = uid_base_of_probe()
+        self.core: int | None = None
+        """The one on which processes stay whose CPU time is compared."""
         self._count = 0
         self._taken: set[int | None] = set()
         """User ids of living processes, where each has one of its own."""
@@ -187,6 +189,7 @@ class Spawner:
     def prepare(self, files: dict[str, bytes], entry: str, limits: Limits, uid_base: int) -> None:
         """Once a job: whom the processes will run, and within what."""
         self._limits, self._uid_base = limits, _usable(uid_base)
+        self.core = _core(uid_base // UIDS + self._slots.start // len(self._slots))
         if self._spare is not None:
             self._discard(self._spare)
             self._spare = None
@@ -389,6 +392,14 @@ class Spawner:
 def uid_base_of_probe() -> int:
     """First of the user ids for a probe by this process, which no job and no other process's probe uses."""
     return _usable(_PROBES_FROM + UIDS * os.getpid())
+
+
+def _core(number: int) -> int | None:
+    """One of those that this process may use: jobs and lanes spread over all of them. None where none can be chosen."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[number % len(cores)]
 
 
 def _usable(uid_base: int) -> int:
