@@ -26,6 +26,7 @@ from kata.sandbox import Offer
 
 _PREFIX = "kata-run-"
 _ERRORS_SHOWN = 4_000
+_END_SECONDS = 3.0
 REMOVALS_MAX = 50
 """How often the removal of a folder is tried again, 20 ms apart."""
 _NOT_PASSED_ON = ("PYTHON", "PYTEST", "COV_")
@@ -124,15 +125,18 @@ class ChildConnection:
         if self._ending is not None:
             return self._ending
         status = self._process.poll()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            with contextlib.suppress(OSError):  # what it had not taken yet can't be flushed any more
-                pipe.close()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):  # what it had not taken yet can't be flushed any more
+            self._process.stdin.close()
+        until = time.monotonic() + _END_SECONDS
         try:
-            self._process.wait(timeout=3)
-        except subprocess.TimeoutExpired:
+            while self.read(1 << 16, until - time.monotonic()):
+                pass
+        except TimeoutError:
             self._process.kill()
-            self._process.wait()
+        self._process.stdout.close()
+        self._process.wait()
         self._errors.seek(0)
         errors = self._errors.read()[-_ERRORS_SHOWN:].decode("utf-8", "replace")
         self._errors.close()

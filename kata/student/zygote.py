@@ -152,6 +152,7 @@ def main() -> None:
     rehearsal.rehearse()
     settle()
     zygote.serve()
+    os._exit(0)  # to take down all that was imported would take a while, and somebody waits
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ def main() -> None:
         pass  # the host is gone
     finally:
         first.close()
+    sys.stderr.flush()
+    os._exit(0)  # to take down all that was imported would take a while, and somebody waits
 
 
 def _serve(first: Spawner, options: argparse.Namespace, host: BinaryIO) -> None:
