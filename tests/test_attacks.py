@@ -34,6 +34,8 @@ from kata.sandbox.bubblewrap import BubblewrapLauncher
 from kata.sandbox.process import ProcessLauncher
 from kata.submission import read_submission
 
+pytestmark = pytest.mark.slow
+
 ATTACKS = attack.attacks()
 BY_NAME = {each.name: each for each in ATTACKS}
 LASTING = [
@@ -93,7 +95,6 @@ def launcher(request: pytest.FixtureRequest, launchers: Callable[..., Launcher],
 # ---------------------------------------------------------------- each attack
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 @pytest.mark.parametrize("name", [each.name for each in ATTACKS if each.outcome != "refused"])
 def test_it_gains_nothing(launcher: Launcher, tmp_path: Path, name: str, sandbox: str) -> None:
@@ -183,7 +184,6 @@ def test_odd_answers_break_no_check(tmp_path: Path, exercise_id: str, shapes: st
     assert report.score < report.max_score / 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("exercise_id", Catalog().ids())
 def test_nearly_right_answers_break_no_check(tmp_path: Path, exercise_id: str, seed: int) -> None:
