@@ -275,6 +275,7 @@ def _job(
         exercise=exercise.id,
         file=exercise.file,
         provides=exercise.provides,
+        stub=exercise.stub.read_bytes(),
         limits=exercise.limits,
         requirements={requirement.id: requirement.needs for requirement in wanted},
         seed=seed,

@@ -31,6 +31,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     """Name of the submission's entry file."""
     provides: tuple[str, ...]
+    stub: bytes
+    """The interface, as the student was given it."""
     limits: Limits
     requirements: dict[str, tuple[str, ...]]
     """Ids of the requirements to judge, in order, each with those it needs."""

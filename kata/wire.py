@@ -299,13 +299,14 @@ def error_of(error: BaseException, frames: list[Frame] | None = None) -> Error:
     return Error(types[:50], _clean(message)[:TEXT_MAX], (frames or [])[-50:])
 
 
-def shown(value: object, limit: int = 160) -> str:
+def shown(value: object, limit: int = 200) -> str:
     """`repr`, cut in the middle to `limit` characters, and whole: what a broken or huge value shows."""
     if isinstance(value, str | bytes) and len(value) > limit:
         head, tail = value[: limit // 2], value[-limit // 4 :]
         return f"{head!r}…{tail!r} ({len(value):,} {'characters' if isinstance(value, str) else 'bytes'})"
     if isinstance(value, list | tuple | set | frozenset | dict) and len(value) > 40:
-        head = ", ".join(shown(item, 40) for item, _ in zip(value, range(5), strict=False))
+        # Each that looks like another is shown once.
+        head = ", ".join(dict.fromkeys(shown(item, 40) for item, _ in zip(value, range(5), strict=False)))
         return f"{type(value).__name__} of {len(value):,}: {head}, …"[: limit + 40]
     try:
         # Python writes no integer of more than 4,300 digits.
@@ -357,6 +358,11 @@ class Call(_Tagged, frozen=True, tag="call"):
     args: list[Value]
     kwargs: dict[str, Value]
     each: Literal["", "in a row", "at once"] = ""
+    awaited: bool | None = None
+    """Whether the interface has the method as `async def`: who calls it awaits it, or has its answer at once. None:
+    either will do."""
+    gives: Name = ""
+    """The interface's class of what it gives: that stays with the student, also where it could cross as data."""
 
 
 class Cancel(_Tagged, frozen=True, tag="cancel"):

@@ -472,7 +472,7 @@ def test_a_set_whose_items_collide_is_refused_at_once(world_of):
         f"""{HOST}
     def collide():
         items = [BigInteger(format((2**61 - 1) * (n + 1024) + 7, "x")) for n in range(20_000)]
-        type(host)._finish = lambda self, call_id, result: self._send(Done(call_id, Set(items, False)))
+        type(host)._finish = lambda self, call_id, *_: self._send(Done(call_id, Set(items, False)))
 """
     )
     with pytest.raises(CheckFailed, match="its answer is a set whose keys collide"):

@@ -360,9 +360,10 @@ class Hostile:
     ("value", "text"),
     [
         (Hostile(), "<Hostile, whose repr raised SystemError>"),
-        ("a" * 200, f"'{'a' * 80}'…'{'a' * 40}' (200 characters)"),
-        (b"a" * 200, f"b'{'a' * 80}'…b'{'a' * 40}' (200 bytes)"),
+        ("a" * 300, f"'{'a' * 100}'…'{'a' * 50}' (300 characters)"),
+        (b"a" * 300, f"b'{'a' * 100}'…b'{'a' * 50}' (300 bytes)"),
         (list(range(41)), "list of 41: 0, 1, 2, 3, 4, …"),
+        ([None, None, 2] * 20, "list of 60: None, 2, …"),
         ({n: n for n in range(41)}, "dict of 41: 0, 1, 2, 3, 4, …"),
         ([1, "b"], "[1, 'b']"),
     ],

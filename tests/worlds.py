@@ -24,6 +24,7 @@ import pytest
 from kata.exercise import Limits
 from kata.grading import remote
 from kata.grading.fakes import pause, refuse
+from kata.supervisor.interface import Signature
 from kata.supervisor.spawner import Spawned, Spawner
 from kata.supervisor.world import World
 
@@ -42,15 +43,17 @@ def spawner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spawner]:
 
 @pytest.fixture
 def world_of(spawner: Spawner) -> Iterator[WorldOf]:
-    """Makes a world around a submission: its source, or its files. Further options are `seed` and limits."""
+    """Makes a world around a submission: its source, or its files. Further options: `seed`, `interface`, limits."""
     worlds: list[World] = []
 
-    def world_of(source: str | dict[str, str], *, seed: int = 1, **limits: Any) -> World:
+    def world_of(
+        source: str | dict[str, str], *, seed: int = 1, interface: dict[str, Signature] | None = None, **limits: Any
+    ) -> World:
         texts = source if isinstance(source, dict) else {ENTRY: source}
         files = {name: dedent(text).encode() for name, text in texts.items()}
         kept = Limits(**limits)
         spawner.prepare(files, ENTRY, kept, 0)
-        world = World(spawner, kept, seed, files)
+        world = World(spawner, kept, seed, files, interface=interface)
         world.begin(f"{seed}:test", False)
         worlds.append(world)
         return world

@@ -400,7 +400,7 @@ def _take(data: bytes, at: int) -> tuple[Frame, int]:
             f"What the server sent ends in the middle of a frame: {_hexadecimal(data[at:])}.",
             expected="whole frames",
             got=_hexadecimal(data[at:]),
-            advice="Look at how the length of a frame is written.",
+            advice="Is each of these bytes a frame's, sent once, and does the frame say its length as it is?",
         )
     payload = data[start : start + size]
     if masked:

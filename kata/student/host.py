@@ -21,6 +21,7 @@ import socket
 import sys
 import threading
 import traceback
+import warnings
 from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,6 +64,7 @@ from kata.wire import (
     frame,
     read_frame,
     seconds_to_ns,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -140,6 +142,8 @@ class Host:
         self._packer = Packer(self._handle)
         self._unpacker = Unpacker(self._resolve, self._record)
         self._loop = LockstepLoop(self._give_turn)
+        self._loop.set_exception_handler(self._tell_unseen)
+        warnings.formatwarning = self._worded
         clock.replace_sleep(self._sleep)
 
     def serve(self) -> None:
@@ -251,19 +255,20 @@ class Host:
             args = [self._unpacker.unpack(arg) for arg in call.args]
             kwargs = {name: self._unpacker.unpack(value) for name, value in call.kwargs.items()}
             if call.each:
-                result: Any = self._each(method, args, at_once=call.each == "at once")
+                result: Any = self._each(method, args, call)
             else:
                 result = method(*args, **kwargs)
                 if isinstance(method, type):
                     # What the grader constructs stays here, also where it is a dataclass.
                     result = self._keep(result)
+                _look_how_it_answers(call, result)
                 if not inspect.isawaitable(result):
-                    self._finish(call.id, result)
+                    self._finish(call.id, result, call.gives)
                     return
         except BaseException as error:
             self._fail(call.id, error)
         else:
-            task = self._loop.create_task(self._await(call.id, result))
+            task = self._loop.create_task(self._await(call, result))
             self._tasks[call.id] = task
             task.add_done_callback(functools.partial(self._ended, call.id, result))
 
@@ -274,24 +279,30 @@ class Host:
                 awaitable.close()
             self._fail(call_id, asyncio.CancelledError())
 
-    async def _await(self, call_id: int, awaitable: Any) -> None:
+    async def _await(self, call: Call, awaitable: Any) -> None:
         try:
             result = await awaitable
         except BaseException as error:
-            self._fail(call_id, error)
+            self._fail(call.id, error)
         else:
-            self._finish(call_id, result)
+            self._finish(call.id, result, call.gives)
 
-    async def _each(self, method: Any, calls: list[Any], at_once: bool) -> list[Any]:
-        if at_once:
-            return await asyncio.gather(*(method(*args) for args in calls))
+    async def _each(self, method: Any, calls: list[Any], call: Call) -> list[Any]:
+        if call.each == "at once":
+            begun = [method(*args) for args in calls]
+            for result in begun:
+                _look_how_it_answers(call, result)
+            return await asyncio.gather(*begun)
         results = []
         for args in calls:
             result = method(*args)
+            _look_how_it_answers(call, result)
             results.append(await result if inspect.isawaitable(result) else result)
         return results
 
-    def _finish(self, call_id: int, result: object) -> None:
+    def _finish(self, call_id: int, result: object, gives: str = "") -> None:
+        if gives and not isinstance(result, Handle) and type(result) not in _DATA:
+            result = self._keep(result, gives)
         try:
             self._send(Done(call_id, self._packer.pack(result)))
         except BaseException as error:
@@ -311,6 +322,22 @@ class Host:
                 source = linecache.getline(path, line).strip()[:300]
                 frames.append(Frame(name, line, at.f_code.co_name[:200], source))
         return frames[-20:]
+
+    def _tell_unseen(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Print an exception that nobody looked at, without lines of ours: asyncio would print little else."""
+        error = context.get("exception")
+        told = [str(context.get("message"))]
+        if isinstance(error, BaseException):
+            told.append(shown(error))
+            told += [f"{frame.file}, line {frame.line}" for frame in self._frames(error)[-1:]]
+        sys.stderr.write(": ".join(told) + "\n")
+
+    def _worded(
+        self, message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        """A warning in a line, with its place if that is the submission's own."""
+        name = self._own_name(filename)
+        return f"{f'{name}:{lineno}: ' if name else ''}{category.__name__}: {message}\n"
 
     def _own_name(self, path: str) -> str:
         """The submission's name for one of its files; empty for any other file."""
@@ -416,10 +443,10 @@ class Host:
             return value
         return None if _is_plain(value) else self._keep(value)
 
-    def _keep(self, value: object) -> Handle:
+    def _keep(self, value: object, name: str = "") -> Handle:
         number = self._numbers.setdefault(id(value), len(self._objects) + 1)
         self._objects[number] = value
-        return Handle(number, type(value).__name__[:200], {})
+        return Handle(number, name or type(value).__name__[:200], {})
 
     def _resolve(self, handle: Handle) -> object:
         if handle.home:
@@ -475,6 +502,26 @@ def _method(host: Host, remote: Remote, name: str, way: Way) -> Any:
         call = call_plainly
     call.__name__ = call.__qualname__ = name
     return call
+
+
+_DATA = {type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset}
+"""Of none of these is an object that has methods of an interface."""
+
+
+def _look_how_it_answers(call: Call, result: object) -> None:
+    """Raise what a caller would meet who goes by the interface: TypeError."""
+    if call.awaited is None or inspect.isawaitable(result) == call.awaited:
+        return
+    if call.awaited:
+        raise TypeError(
+            f"{call.method} is awaited by its callers, and has answered {shown(result)} at once; "
+            "the stub has it as `async def`"
+        )
+    if inspect.iscoroutine(result):
+        result.close()
+    raise TypeError(
+        f"{call.method} has answered something to be awaited, and its callers don't; the stub has it as a plain `def`"
+    )
 
 
 def _dataclass_of(kind: type, fields: dict[str, Any]) -> object:

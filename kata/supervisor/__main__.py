@@ -41,6 +41,7 @@ from kata.protocol import (
 from kata.report.model import Unexecuted
 from kata.student import kernel
 from kata.supervisor.container import close_shared_places
+from kata.supervisor.interface import signatures
 from kata.supervisor.spawner import Spawner
 from kata.supervisor.tally import Tally
 from kata.supervisor.world import World
@@ -161,7 +162,8 @@ def _judge(job: Job, spawners: Sequence[Spawner], scratch: Path, stream: EventSt
     begun = time.monotonic()
     for spawner in spawners:
         spawner.prepare(job.submission, job.file, job.limits, job.uid_base)
-    world = World(spawners[0], job.limits, job.seed, job.submission, shrink=job.shrink)
+    interface = signatures(job.stub)
+    world = World(spawners[0], job.limits, job.seed, job.submission, shrink=job.shrink, interface=interface)
     failure = runner.preflight(job, world)
     output = world.output()
     stream.emit(Loaded(failure=failure, output=output, seconds=round(time.monotonic() - begun, 6)))

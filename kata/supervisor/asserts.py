@@ -20,7 +20,7 @@ from typing import Any
 from kata.supervisor.failures import CheckFailed, failed
 from kata.supervisor.proxies import Call
 from kata.supervisor.world import World
-from kata.wire import shown
+from kata.wire import Record, shown
 
 _OPERATORS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
@@ -98,7 +98,17 @@ def _kinds(got: object, right: object) -> str:
     """A word on types, where they are what differs: `'v1'` is easily taken for `b'v1'`."""
     if got is None or right is None or isinstance(got, type(right)) or isinstance(right, type(got)):
         return ""
-    return f"It is of type {type(got).__name__}, and {type(right).__name__} is what is expected."
+    if isinstance(got, int | float) and isinstance(right, int | float):
+        return ""  # 4 and 4.0 are equal: it is the value that differs
+    one, other = _kind(got), _kind(right)
+    return f"It is of type {one}, and {other} is what is expected." if one and other else ""
+
+
+def _kind(value: object) -> str:
+    """The name that a type has for a learner; "" for a type of ours."""
+    if isinstance(value, Record):
+        return repr(value).partition("(")[0]
+    return type(value).__name__ if type(value).__module__ == "builtins" else ""
 
 
 def _call_behind(got: object, right: object) -> tuple[Call | None, int | None]:

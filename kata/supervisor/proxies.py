@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kata import wire
 from kata.supervisor.failures import CheckFailed, StudentError, failed
+from kata.supervisor.interface import Signature
 from kata.supervisor.transcript import Entry
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Module:
 
     def __getattr__(self, name: str) -> Method:
         world, node = self._kata
-        return Method(world, node, 0, node.name, name)
+        return Method(world, node, 0, node.name, name, world.interface.get(name, Signature()))
 
     @contextlib.contextmanager
     def cpu(self) -> Iterator[Usage]:
@@ -170,15 +171,17 @@ class Usage:
 class Object:
     """An object in a student process. Every attribute is a method of it."""
 
-    def __init__(self, world: World, node: Node, number: int, name: str) -> None:
+    def __init__(self, world: World, node: Node, number: int, name: str, kind: str) -> None:
         self._kata = (world, node, number)
         self._kata_name = name
+        self._kata_type = kind
 
     def __getattr__(self, name: str) -> Method:
         if name.startswith("_"):
             raise AttributeError(name)
         world, node, number = self._kata
-        return Method(world, node, number, self._kata_name, name)
+        signature = world.interface.get(f"{self._kata_type}.{name}", Signature())
+        return Method(world, node, number, self._kata_name, name, signature)
 
     def __repr__(self) -> str:
         return self._kata_name
@@ -187,10 +190,11 @@ class Object:
 class Method:
     """A method of an object of a student process, or a name of its module."""
 
-    def __init__(self, world: World, node: Node, target: int, owner: str, name: str) -> None:
+    def __init__(self, world: World, node: Node, target: int, owner: str, name: str, signature: Signature) -> None:
         self._kata = (world, node, target)
         self._owner = owner
         self._name = name
+        self._signature = signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it, let time pass until it has answered, and return its answer. StudentError when it raises."""
@@ -221,7 +225,7 @@ class Method:
         call = Call(world, node, f"{self._label()} {how}", entry, alone=True)
         world.begin_counting()
         packed = [world.pack(args) for args in tuples]
-        world.start(call, wire.Call(call.number, target, self._name, packed, {}, each=how))
+        world.start(call, wire.Call(call.number, target, self._name, packed, {}, how, self._signature.awaited))
         with world.in_bulk():
             result = call.result()
         if not isinstance(result, list) or len(result) != len(tuples):
@@ -252,7 +256,7 @@ class Method:
             world.begin_counting()
         packed = [world.pack(arg) for arg in args]
         named = {name: world.pack(arg) for name, arg in kwargs.items()}
-        world.start(call, wire.Call(call.number, target, self._name, packed, named))
+        world.start(call, wire.Call(call.number, target, self._name, packed, named, "", *self._signature))
         return call
 
     def _label(self) -> str:

@@ -17,13 +17,14 @@ import heapq
 import inspect
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from typing import Any, Literal
 
 from kata.exercise import Limits
 from kata.report.model import Failure, Line
 from kata.supervisor import proxies
 from kata.supervisor.failures import CheckFailed, Inconclusive, NoRoom, ProcessFailed, failed
+from kata.supervisor.interface import Signature
 from kata.supervisor.node import Guard, Node
 from kata.supervisor.spawner import Spawned, Spawner, Wish
 from kata.supervisor.tally import Tally
@@ -155,11 +156,20 @@ class World:
     """One run of a check: its processes, its fakes, its clock, and the transcript of it all."""
 
     def __init__(
-        self, spawner: Spawner, limits: Limits, seed: int, submission: dict[str, bytes], *, shrink: bool = True
+        self,
+        spawner: Spawner,
+        limits: Limits,
+        seed: int,
+        submission: dict[str, bytes],
+        *,
+        shrink: bool = True,
+        interface: Mapping[str, Signature] | None = None,
     ) -> None:
         self._spawner = spawner
         self.shrink = shrink
         """Look for the smallest example of a property that fails."""
+        self.interface = interface or {}
+        """By `Class` and `Class.method`."""
         self._limits = limits
         self._submission = submission
         self._lengths = {name: content.count(b"\n") + 1 for name, content in submission.items()}
@@ -752,7 +762,7 @@ class World:
             if handle.id not in self._exposures:
                 raise WireError("a handle to something that does not exist")
             return self._exposures[handle.id].target
-        return proxies.Object(self, node, handle.id, self.fresh_name(handle.type))
+        return proxies.Object(self, node, handle.id, self.fresh_name(handle.type), handle.type)
 
     def fresh_name(self, type_name: str) -> str:
         """A display name for an object: its type's in snake case, numbered from the second on."""

@@ -23,7 +23,8 @@ from kata.grade import grader_files
 from kata.protocol import Event, Finished, Job
 from kata.student import clock, host
 from kata.submission import read_submission
-from kata.supervisor import runner
+from kata.supervisor import node, runner
+from kata.supervisor.interface import signatures
 from kata.supervisor.spawner import Spawned, Spawner, Wish
 from kata.supervisor.world import World
 
@@ -35,6 +36,7 @@ class ThreadSpawner(Spawner):
     """Gives each student "process" a thread of this one, with a module of its own."""
 
     def __init__(self, files: dict[str, bytes], entry: str, scratch: Path) -> None:
+        self.core = None
         self._folder = scratch / host.FOLDER
         self._folder.mkdir()
         for name, content in files.items():
@@ -84,6 +86,7 @@ def main() -> None:
         exercise=exercise.id,
         file=exercise.file,
         provides=exercise.provides,
+        stub=exercise.stub.read_bytes(),
         # A "process" is this whole one: the CPU time of all of them would count for each.
         limits=Limits(call_seconds=UNBOUNDED, check_seconds=UNBOUNDED, run_seconds=UNBOUNDED),
         requirements={requirement.id: requirement.needs for requirement in exercise.requirements},
@@ -94,12 +97,13 @@ def main() -> None:
         submission=submission.files,
         uid_base=0,
     )
+    node._SETTLE_SECONDS = 0.0  # nobody waits until this very process is at rest
     # In a process of its own it would be the student's import that this restrains, here it is everybody's.
     host._OwnFilesAlone.find_spec = lambda *arguments: None  # type: ignore[method-assign]
     events: list[Event] = []
     with tempfile.TemporaryDirectory() as scratch:
         spawner = ThreadSpawner(submission.files, exercise.file, Path(scratch))
-        world = World(spawner, job.limits, SEED, submission.files)
+        world = World(spawner, job.limits, SEED, submission.files, interface=signatures(job.stub))
         runner.run_checks(job, world, [spawner], Path(scratch), events.append, lambda text: None)
         world.end()
     results = [event.result for event in events if isinstance(event, Finished)]
