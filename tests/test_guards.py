@@ -701,3 +701,36 @@ def test_the_folder_of_a_process_goes_with_it(spawner, world_of):
     world.student()  # was started before the other's end was ordered
     world.student()  # orders are carried out one after another
     assert not folder.exists()
+
+
+# ---------------------------------------------------------------- what is told of it
+
+
+def test_what_nobody_looked_at_is_told_without_lines_of_ours(world_of):
+    """The learner wrote one of ten frames: the others, and where kata is installed, would drown it."""
+    world = world_of("""
+        import asyncio, gc, warnings
+
+        async def fail():
+            raise LookupError("no such shelf")
+
+        async def forget():
+            asyncio.create_task(fail())
+            await asyncio.sleep(1)
+            gc.collect()
+
+        def warn():
+            warnings.warn("a shelf is full")
+
+        def never_awaited():
+            fail()
+    """)
+    student = world.student()
+    student.forget()
+    student.never_awaited()
+    student.warn()
+    assert world.output().splitlines() == [
+        "Task exception was never retrieved: LookupError('no such shelf'): answer.py, line 5",
+        "answer.py:16: RuntimeWarning: coroutine 'fail' was never awaited",
+        "answer.py:13: UserWarning: a shelf is full",
+    ]

@@ -141,9 +141,13 @@ def once(disks, seen):
 def opened(student, disk):
     """What the database holds when it is opened on that disk; text if it can't be opened."""
     try:
-        return state_of(named("database", student.Database(disk)))
+        database = named("database", student.Database(disk))
     except StudentError as error:
         return f"{error.type}: {error.message}"
+    try:
+        return state_of(database)
+    except StudentError as error:
+        return f"opened, and then {error.type}: {error.message}"
 
 
 def put_all(transaction, writes):

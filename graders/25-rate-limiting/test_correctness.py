@@ -205,7 +205,7 @@ def test_idle_windows_do_not_add_up(fixed, clock):
 @examples(count=5, steps=steps(WAITS, COSTS))
 def test_any_calls_of_a_fixed_window(begin, clock, steps):
     """Whatever is asked when, each answer is one that some choice of windows gives."""
-    fixed, _, _ = begin()
+    fixed = begin("fixed")
     play([fixed], FixedWindowModel(5, 30), clock, steps)
 
 
@@ -254,7 +254,7 @@ def test_it_is_no_estimate(sliding, clock):
 @examples(count=5, steps=steps(WAITS, COSTS))
 def test_any_calls_of_a_sliding_window(begin, clock, steps):
     """Whatever is asked when, a call is admitted exactly if the last 30 seconds leave room for it."""
-    _, sliding, _ = begin()
+    sliding = begin("sliding")
     play([sliding], SlidingWindowModel(5, 30), clock, steps)
 
 
@@ -312,7 +312,7 @@ def test_it_holds_no_more_than_its_capacity(bucket, clock):
 @examples(count=5, steps=steps(WAITS, COSTS))
 def test_any_calls_of_a_token_bucket(begin, clock, steps):
     """Whatever is asked when, a call is admitted exactly if the bucket holds enough by then."""
-    _, _, bucket = begin()
+    bucket = begin("bucket")
     play([bucket], TokenBucketModel(5, 0.25), clock, steps)
 
 

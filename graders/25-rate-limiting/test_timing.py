@@ -1,7 +1,7 @@
 """What the limiters cost: CPU time, memory, and what is asked of the store."""
 
 import pytest
-from model import MOMENT, admitted
+from model import MOMENT, admitted, decided
 
 from kata.grading import check, growth, together
 
@@ -14,9 +14,12 @@ def test_cost_does_not_grow_with_the_keys(with_keys):
 
     def calls(size):
         student, limiters, keys = with_keys[size]
+        answers = []
         with student.cpu() as used:
             for limiter in limiters:
-                limiter.allow.each((keys * 60)[::7][:200])
+                answers.append(limiter.allow.each((keys * 60)[::7][:200]))
+        # What answers nothing costs nothing.
+        assert all(decided(one).allowed is True for some in answers for one in some), "whether all calls are admitted"
         return used.seconds
 
     growth(calls, sizes=list(with_keys), at_most=0.25, what="The work of 200 calls with each limiter", calls=600)
@@ -28,10 +31,13 @@ def test_cost_does_not_grow_with_the_history(with_history, clock):
 
     def calls(size):
         student, limiters = with_history[size]
+        answers = []
         clock.advance(61)
         with student.cpu() as used:
             for limiter in limiters:
-                limiter.allow.each(["ada"] * 200)
+                answers.append(limiter.allow.each(["ada"] * 200))
+        for some in answers:
+            assert sum(decided(one).allowed is True for one in some) == 100, "how many of 200 calls are admitted by 100"
         return used.seconds
 
     growth(calls, sizes=list(with_history), at_most=0.25, what="The work of 200 calls with each limiter", calls=600)
@@ -64,7 +70,8 @@ def test_keys_that_were_never_admitted_are_not_held(new_limiters):
 def come_and_go(limiter, clock, first, end):
     """So many keys, 50 of them in each minute, and one that comes in every minute."""
     for batch in range(first, end, 50):
-        limiter.allow.each(["regular", *(long_key(number) for number in range(batch, batch + 50))])
+        answers = limiter.allow.each(["regular", *(long_key(number) for number in range(batch, batch + 50))])
+        assert all(decided(one).allowed is True for one in answers), f"whether a {limiter} admits keys that were idle"
         clock.advance(61)
 
 

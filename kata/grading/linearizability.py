@@ -131,7 +131,10 @@ class _Event:
 
 def is_linearizable(operations: Iterable[Operation], steps_max: int = STEPS_MAX) -> bool:
     """Whether operations of one key are linearizable. Inconclusive after `steps_max` configurations."""
-    told = [o for o in operations if o.kind == "put" or o.ended is not None]
+    operations = list(operations)
+    read = {o.value for o in operations if o.kind == "get" and o.ended is not None}
+    # A put that never ended, and whose value nobody has read, may as well have had no effect: it explains nothing.
+    told = [o for o in operations if o.ended is not None or (o.kind == "put" and o.value in read)]
     head = _linked(told)
     unended = sum(o.ended is not None for o in told)
     done, state = 0, None  # which operations have taken effect, and what the register holds

@@ -520,7 +520,8 @@ def _look_how_it_answers(call: Call, result: object) -> None:
     if inspect.iscoroutine(result):
         result.close()
     raise TypeError(
-        f"{call.method} has answered something to be awaited, and its callers don't; the stub has it as a plain `def`"
+        f"{call.method} is not awaited by its callers, and has answered {type(result).__name__}; "
+        "the stub has it as a plain `def`"
     )
 
 
