@@ -45,9 +45,9 @@ def full_caches(world):
 
 
 def full_cache(world, size):
-    student, store = world.student(), Store(world)
-    cache = cache_beside(student, store, capacity=size)
     keys = [f"key{number}" for number in range(size)]
+    student, store = world.student(), Store(world, dict.fromkeys(keys, b"v1"))
+    cache = cache_beside(student, store, capacity=size)
     cache.get.each(keys, at_once=True)
     return student, cache, store, keys
 

@@ -101,21 +101,19 @@ def test_work_is_the_same_in_a_big_cache(full_caches):
     """Hits and evictions cost the same CPU time whether 32 keys are held or 2,048."""
     strangers = (f"stranger{number}" for number in count())
 
-    def hits(size):
-        student, cache, store, keys = full_caches[size]
-        store.forget()
-        with student.cpu() as used:
-            cache.get.each((keys * 60)[::7][:200])
-        assert store.reads == [], "reads of the store for 200 gets of keys that are held"
-        return used.seconds
-
-    def evictions(size):
+    def work(size, keys, reads, **how):
         student, cache, store, _ = full_caches[size]
         store.forget()
         with student.cpu() as used:
-            cache.get.each(islice(strangers, 100), at_once=True)
-        assert len(store.reads) == 100, "reads of the store for 100 keys that are not held"
+            cache.get.each(keys, **how)
+        assert len(store.reads) == reads, f"how many of {len(keys)} gets asked the store"
         return used.seconds
+
+    def hits(size):
+        return work(size, (full_caches[size][3] * 60)[::7][:200], reads=0)
+
+    def evictions(size):
+        return work(size, list(islice(strangers, 100)), reads=100, at_once=True)
 
     growth(hits, sizes=list(full_caches), at_most=0.25, what="The work of 200 hits", calls=200)
     growth(evictions, sizes=list(full_caches), at_most=0.25, what="The work of 100 evictions", calls=100)

@@ -1,5 +1,5 @@
 """Loses: hit, write, lru, grace. It asks the store every time: always right, and no help.
-May lose: fresh, cancelled, errors, wall-clock, flat-cost.
+May lose: fresh, cancelled, errors, wall-clock, flat-cost, side-by-side.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Loses: token-bucket. Nobody looks whether the bucket is full.
 
-May lose: shared, quota, denied, retry-after, races, store-slow, wall-clock, idle-keys"""
+May lose: shared, quota, denied, retry-after, races, store-slow, wall-clock, idle-keys, flat-cost"""
 
 import asyncio
 import itertools
