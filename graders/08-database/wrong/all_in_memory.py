@@ -1,4 +1,4 @@
-"""Loses: basics, rollback, fsyncs, compact, durable, atomic, recover-again, rot, disk-full. It keeps all in memory.
+"""Loses: basics, rollback, fsyncs, compact, durable, atomic, recover-again, rot, disk-full, recovery-cost. It keeps all in memory.
 
 May lose: conflicts"""
 
