@@ -58,6 +58,12 @@ def adding(statement: str) -> str:
     return COUNTER.replace(IN_ADD, f"        {statement}\n{IN_ADD}")
 
 
+def background(statement: str) -> str:
+    """The toy's reference, whose `add` begins a task that does that."""
+    task = f"import asyncio\n\nasync def work():\n    {statement}\n\n"
+    return task + adding("asyncio.get_running_loop().create_task(work())")
+
+
 NOT_LOADED = {
     "empty": Bad("", r"cache_aside\.py is empty", "stub"),
     "blank": Bad("\n\n  \n", r"cache_aside\.py is empty", "stub"),
@@ -93,8 +99,8 @@ IN_A_CALL = {
 ENDLESS = {
     "at import": Bad("while True:\n    pass\n", r"kept running .* stopped on line [12] of counter\.py", "never ends"),
     "in a call": Bad(adding("while True: pass"), r"kept running .* stopped on line \d+ of counter\.py", "never ends"),
-    "in a loop that never awaits": Bad(
-        adding("amount = amount").replace("def add", "async def add").replace("amount = amount", "while True: self"),
+    "in a task that never awaits": Bad(
+        background("while True: pass"),
         r"kept running .* stopped on line \d+ of counter\.py",
         "never ends",
     ),
@@ -102,7 +108,7 @@ ENDLESS = {
         adding("import threading; threading.Event().wait()"), r"was stopped|never answered", "never ends|released"
     ),
     "polling for ever": Bad(
-        "import asyncio\n" + adding("while True: await asyncio.sleep(0)").replace("def add", "async def add"),
+        background("while True: await asyncio.sleep(0)"),
         "still busy|kept running|used up",
         "loop|work",
     ),

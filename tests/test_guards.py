@@ -729,6 +729,7 @@ def test_what_nobody_looked_at_is_told_without_lines_of_ours(world_of):
     student.forget()
     student.never_awaited()
     student.warn()
+    world.end()
     assert world.output().splitlines() == [
         "Task exception was never retrieved: LookupError('no such shelf'): answer.py, line 5",
         "answer.py:16: RuntimeWarning: coroutine 'fail' was never awaited",
