@@ -709,7 +709,7 @@ def test_the_folder_of_a_process_goes_with_it(spawner, world_of):
 def test_what_nobody_looked_at_is_told_without_lines_of_ours(world_of):
     """The learner wrote one of ten frames: the others, and where kata is installed, would drown it."""
     world = world_of("""
-        import asyncio, gc, warnings
+        import asyncio, gc, threading, warnings
 
         async def fail():
             raise LookupError("no such shelf")
@@ -724,14 +724,21 @@ def test_what_nobody_looked_at_is_told_without_lines_of_ours(world_of):
 
         def never_awaited():
             fail()
+
+        def in_a_thread():
+            thread = threading.Thread(target=lambda: {}["bell"])
+            thread.start()
+            thread.join()
     """)
     student = world.student()
     student.forget()
     student.never_awaited()
+    student.in_a_thread()
     student.warn()
     world.end()
     assert world.output().splitlines() == [
         "Task exception was never retrieved: LookupError('no such shelf'): answer.py, line 5",
         "answer.py:16: RuntimeWarning: coroutine 'fail' was never awaited",
+        "Exception in a thread: KeyError('bell'): answer.py, line 19",
         "answer.py:13: UserWarning: a shelf is full",
     ]

@@ -142,7 +142,8 @@ class Host:
         self._packer = Packer(self._handle)
         self._unpacker = Unpacker(self._resolve, self._record)
         self._loop = LockstepLoop(self._give_turn)
-        self._loop.set_exception_handler(self._tell_unseen)
+        self._loop.set_exception_handler(lambda _, told: self._tell_unseen(told["message"], told.get("exception")))
+        threading.excepthook = lambda ended: self._tell_unseen("Exception in a thread", ended.exc_value)
         warnings.formatwarning = self._worded
         clock.replace_sleep(self._sleep)
 
@@ -323,10 +324,9 @@ class Host:
                 frames.append(Frame(name, line, at.f_code.co_name[:200], source))
         return frames[-20:]
 
-    def _tell_unseen(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Print an exception that nobody looked at, without lines of ours: asyncio would print little else."""
-        error = context.get("exception")
-        told = [str(context.get("message"))]
+    def _tell_unseen(self, what: str, error: object) -> None:
+        """Print an exception that nobody looked at, without lines of ours: Python would print little else."""
+        told = [what]
         if isinstance(error, BaseException):
             told.append(shown(error))
             told += [f"{frame.file}, line {frame.line}" for frame in self._frames(error)[-1:]]
