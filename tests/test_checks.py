@@ -321,17 +321,29 @@ def test_what_cannot_be_looked_for_is_wrong(module):
 
 def test_anything_else_must_be_true(module):
     made = module("""
+        from kata.grading import Object
+
         def plain(value):
             assert value, "the flag"
         def chained(value):
             assert 0 < value < 5
+        def kind(value):
+            assert isinstance(value, list | tuple), "the answer"
+        def number(value):
+            assert isinstance(value, int)
+        def held(value):
+            assert isinstance(value, Object), "the shop"
         def either(value):
             assert value == 1 or value == 2, f"the value {value}"
         def both(value):
             assert value > 0 and value < 5
     """)
     assert failure_of(made.plain, []).message == "The flag: expected something true, got []."
-    assert failure_of(made.chained, 7).got == "False"
+    assert failure_of(made.chained, 7).message == "What came: expected less than 5, got 7."
+    assert failure_of(made.chained, -1).message == "What came: expected more than 0, got -1."
+    assert failure_of(made.kind, {}).message == "The answer: expected something of type list or tuple, got {}."
+    assert failure_of(made.number, "1").message == "What came: expected something of type int, got '1'."
+    assert failure_of(made.held, 1).message == "The shop: expected something of type object with methods, got 1."
     assert failure_of(made.either, 3).message == "The value 3: expected something true, got False."
     assert failure_of(made.both, 9).message == "What came: expected less than 5, got 9."
     assert failure_of(made.both, -1).message == "What came: expected more than 0, got -1."

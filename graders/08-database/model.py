@@ -12,7 +12,7 @@ from kata.grading.disk import FATES
 def begin(database):
     """A new transaction, which must be an object."""
     transaction = database.begin()
-    assert isinstance(transaction, Object), "whether what begin gives is an object"
+    assert isinstance(transaction, Object), "what begin gives"
     return transaction
 
 

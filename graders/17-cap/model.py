@@ -17,7 +17,7 @@ def values_of(answer):
     """The values of a get's answer, sorted."""
     assert isinstance(answer, tuple | list), "what get gives, a pair of the values and the context"
     assert len(answer) == 2, "the length of what get gives, a pair of the values and the context"
-    assert isinstance(answer[0], tuple | list | set | frozenset), "whether the first thing that get gives is a list"
+    assert isinstance(answer[0], tuple | list | set | frozenset), "the first thing that get gives"
     assert all(isinstance(value, bytes) for value in answer[0]), "whether the values that get gives are bytes"
     return sorted(answer[0])
 

@@ -12,13 +12,13 @@ import importlib.machinery
 import importlib.util
 import operator
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 from kata.supervisor.failures import CheckFailed, failed
-from kata.supervisor.proxies import Call
+from kata.supervisor.proxies import Call, Object
 from kata.supervisor.world import World
 from kata.wire import Record, shown
 
@@ -46,6 +46,7 @@ _COMPARE: dict[str, tuple[Callable[[Any, Any], object], str]] = {
     "is": (operator.is_, "{}"),
     "is not": (operator.is_not, "anything but {}"),
 }
+_MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 _PREFIX = "__kata_"
 
 _world: World | None = None
@@ -66,6 +67,14 @@ def compare(left: object, sign: str, right: object, subject: Callable[[], object
         holds = False  # what came is of a kind that can't even be compared
     if not holds:
         raise _wrong(left, wording.format(shown(right)), right if sign == "==" else None, subject)
+
+
+def belong(value: object, kinds: Any, subject: Callable[[], object] | None) -> None:
+    """`assert isinstance(value, kinds), subject`."""
+    if not isinstance(value, kinds):
+        several = kinds if isinstance(kinds, tuple) else getattr(kinds, "__args__", (kinds,))
+        names = " or ".join("object with methods" if kind is Object else kind.__name__ for kind in several)
+        raise _wrong(value, f"something of type {names}", None, subject)
 
 
 def hold(value: object, subject: Callable[[], object] | None) -> None:
@@ -132,6 +141,8 @@ class _Rewriter(ast.NodeTransformer):
         test = node.test
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
             return [self._call(value, node) for value in test.values]
+        if isinstance(test, ast.Compare) and len(test.ops) > 1:
+            return [self._call(pair, node) for pair in _pairs(test)]
         return self._call(test, node)
 
     def _call(self, test: ast.expr, node: ast.Assert) -> ast.stmt:
@@ -142,10 +153,23 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(test, ast.Compare) and len(test.ops) == 1:
             sign = ast.Constant(_OPERATORS[type(test.ops[0])])
             name, arguments = "compare", [test.left, sign, test.comparators[0], subject]
+        elif isinstance(test, ast.Call) and ast.unparse(test.func) == "isinstance":
+            name, arguments = "belong", [*test.args, subject]
         else:
             name, arguments = "hold", [test, subject]
         call = ast.Call(func=ast.Name(f"{_PREFIX}{name}", ast.Load()), args=arguments, keywords=[])
         return ast.fix_missing_locations(ast.copy_location(ast.Expr(call), node))
+
+
+def _pairs(chain: ast.Compare) -> Iterator[ast.Compare]:
+    """`0 < value < 5` as `value > 0` and `value < 5`: what was got stands on the left."""
+    operands = [chain.left, *chain.comparators]
+    for left, sign, right in zip(operands, chain.ops, operands[1:], strict=False):
+        mirrored = _MIRRORED.get(type(sign))
+        if mirrored is not None and isinstance(left, ast.Constant):
+            yield ast.Compare(right, [mirrored()], [left])
+        else:
+            yield ast.Compare(left, [sign], [right])
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
@@ -155,6 +179,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         vars(module)[f"{_PREFIX}compare"] = compare
+        vars(module)[f"{_PREFIX}belong"] = belong
         vars(module)[f"{_PREFIX}hold"] = hold
         super().exec_module(module)
 
