@@ -756,6 +756,29 @@ def test_a_grader_that_cannot_be_collected(really, grader):
     assert_not_graded(really(RIGHT, grader))
 
 
+def test_what_is_around_a_folder_stays_as_it_is(tmp_path, monkeypatch):
+    """Two that sweep at a time: one finds nothing any more, and /tmp must not be closed to everybody over it."""
+    tmp_path.chmod(0o1777)
+    process.remove_tree(tmp_path / "gone")
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777
+    outside = tmp_path / "outside"
+    outside.touch(0o644)
+    folder = tmp_path / "run"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "link").symlink_to(outside)
+    remove = shutil.rmtree
+
+    def refused(path: Path, **handler: Any) -> None:
+        monkeypatch.setattr(shutil, "rmtree", remove)
+        [handle] = handler.values()
+        handle(os.unlink, str(folder / "inner" / "link"), None)
+
+    monkeypatch.setattr(shutil, "rmtree", refused)
+    process.remove_tree(folder)
+    assert not folder.exists()
+    assert outside.stat().st_mode & 0o777 == 0o644
+
+
 def test_a_folder_goes_also_while_somebody_else_removes_it(tmp_path, monkeypatch):
     """A zygote that is just ending takes away what it made: what has vanished must not end the removal."""
     folder = tmp_path / "run"
