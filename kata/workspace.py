@@ -15,6 +15,7 @@ What a run changes:
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -239,9 +240,10 @@ class State:
         try:
             yield
         except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise KataError(
                 f"The state in {self.folder} can't be written: {error.strerror}.",
-                "Make that folder writable, or set KATA_HOME to one that is.",
+                f"Make {'room on its disk' if full else 'that folder writable'}, or set KATA_HOME to another one.",
             ) from error
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 from pathlib import Path
@@ -254,3 +255,15 @@ def test_progress_is_plain_json(state: State, exercise: Exercise) -> None:
     data = json.loads((state.folder / "progress.json").read_text())
     assert data["format"] == 1
     assert data["exercises"]["01-toy"]["workspace"].endswith("/somewhere")
+
+
+def test_a_full_disk_of_the_state_says_what_to_do(
+    state: State, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("kata.workspace.write_atomically", full)
+    with pytest.raises(KataError, match="No space left") as caught:
+        state.started(exercise.id, Path("here"))
+    assert caught.value.remedy.startswith("Make room on its disk")
