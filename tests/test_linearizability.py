@@ -154,7 +154,7 @@ def test_says_that_it_can_not_tell_rather_than_fine():
 
 
 def test_puts_without_an_end_that_nobody_read_explain_nothing():
-    """A dozen of them beside answers that contradict each other: all their orders would be too many to try."""
+    """Two dozen of them beside answers that contradict each other: all their orders would be too many to try."""
     open_puts = [put(f"lost {number}", 0, None) for number in range(24)]
     told = [put("a", 1, 2), put("b", 3, 4), get("b", 5, 6), get("a", 7, 8), get("b", 9, 10)]
     assert not is_linearizable([*open_puts, *told])

@@ -59,7 +59,7 @@ def growth(
     for _ in range(2 * ROUNDS_MAX if calls else ROUNDS_MAX):
         works = [measure(size) for size in sizes]
         if min(works) <= 0 < max(works):
-            continue  # the clock of a core that just woke has stood still: no work costs nothing
+            continue  # no work costs nothing: a time of 0, which has been seen, is a fault of the clock
         slopes.append(slope(list(zip(sizes, works, strict=True))))
         # Anew in each round: a core may be half as fast in the next moment.
         allowed.append(LOOKS_SHARE * (sizes[-1] - sizes[0]) * look_seconds() if calls else 1.0)

@@ -133,10 +133,11 @@ class ChildConnection:
         try:
             while self.read(1 << 16, until - time.monotonic()):
                 pass
-        except TimeoutError:
+            self._process.wait(max(0.0, until - time.monotonic()))
+        except (TimeoutError, subprocess.TimeoutExpired):
             self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
-        self._process.wait()
         self._errors.seek(0)
         errors = self._errors.read()[-_ERRORS_SHOWN:].decode("utf-8", "replace")
         self._errors.close()

@@ -162,7 +162,7 @@ class _Rewriter(ast.NodeTransformer):
 
 
 def _pairs(chain: ast.Compare) -> Iterator[ast.Compare]:
-    """`0 < value < 5` as `value > 0` and `value < 5`: what was got stands on the left."""
+    """`0 < value < 5` as `value > 0` and `value < 5`: what was got stands on the left, and is evaluated for each."""
     operands = [chain.left, *chain.comparators]
     for left, sign, right in zip(operands, chain.ops, operands[1:], strict=False):
         mirrored = _MIRRORED.get(type(sign))

@@ -291,12 +291,12 @@ class Node:
     def cpu_seconds(self) -> float:
         """CPU time that the process and all that it has started have used so far, read from outside.
 
-        A process that has said the last of its turn may still be on a core for a moment, and what it has used since
-        the last tick of the clock is booked when it leaves that: up to ten milliseconds.
+        A process that has said the last of its turn may still be on a core for a moment, and the kernel may book what
+        it used there only when it leaves it.
         """
         until = time.monotonic() + _SETTLE_SECONDS
         while self._is_running() and time.monotonic() < until:
-            time.sleep(_SETTLE_SECONDS / 1_000)
+            time.sleep(_SETTLE_SECONDS / 1_000)  # nothing tells when a process leaves its core
         seconds = self.cpu_seconds_or_none()
         if seconds is None:
             raise Inconclusive("this system does not tell the CPU time of another process")

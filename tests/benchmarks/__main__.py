@@ -54,9 +54,9 @@ def main() -> None:
         _print_times(_programs(sandboxes), options.rounds)
         _print_exercises(sandboxes[-1], options.rounds)
         _print_watch(options.rounds)
+        _print_memory()
     for pinned in (False, True):
         _print_calls(pinned, options.rounds)
-    _print_memory()
 
 
 def _programs(sandboxes: list[str]) -> dict[str, list[str]]:
