@@ -65,6 +65,7 @@ def grade(
     only: tuple[str, ...] = (),
     coverage: bool = True,
     shrink: bool = True,
+    brief: bool = False,
     connection: Connection | None = None,
     keep: Callable[[Connection], None] | None = None,
     on_event: OnEvent | None = None,
@@ -75,7 +76,8 @@ def grade(
     `connection` is a sandbox of this launcher that was started ahead; without it one is started. It is closed at the
     end; or `keep` is given it, where it may take a further submission of the same person. `only` restricts the run to
     some requirements, and those that they need. Without `shrink` a property that fails shows the first example that it
-    was seen to fail on, not the smallest. `on_event` is told everything as it happens. `on_log` is given the
+    was seen to fail on, not the smallest; a `brief` run skips the checks that can't change what a requirement earns,
+    because another one of it is unmet. `on_event` is told everything as it happens. `on_log` is given the
     supervisor's own log when it was closed: it may quote the grader, and so is for the eyes of authors alone.
     Whatever the submission does ends in a report, and so does a sandbox that breaks: then it is inconclusive.
     SandboxUnavailable is raised when there is no sandbox to begin with.
@@ -88,7 +90,9 @@ def grade(
     try:
         stream.wait_until_ready()
         connection.write(
-            frame(msgspec.msgpack.encode(_job(exercise, submission, wanted, seed, coverage, shrink)), JOB_BYTES_MAX)
+            frame(
+                msgspec.msgpack.encode(_job(exercise, submission, wanted, seed, coverage, shrink, brief)), JOB_BYTES_MAX
+            )
         )
         ready_at = time.monotonic()
         stream.run(deadline=ready_at + exercise.limits.run_seconds + SPARE_SECONDS)
@@ -270,6 +274,7 @@ def _job(
     seed: int,
     coverage: bool,
     shrink: bool,
+    brief: bool,
 ) -> Job:
     return Job(
         exercise=exercise.id,
@@ -281,6 +286,7 @@ def _job(
         seed=seed,
         coverage=coverage,
         shrink=shrink,
+        brief=brief,
         grader=grader_files(exercise),
         submission=submission.files,
         # RLIMIT_NPROC counts by user id across containers: no other run on this host is likely to draw the same 64.

@@ -40,6 +40,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     coverage: bool
     shrink: bool
     """Look for the smallest example of a property that fails."""
+    brief: bool
+    """Skip the other checks of a requirement once one of them is unmet: they can't change what it earns."""
     grader: dict[str, bytes]
     """The grader's files by relative name."""
     submission: dict[str, bytes]

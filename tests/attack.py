@@ -351,6 +351,21 @@ def _exists(container: str) -> bool:
 # ---------------------------------------------------------------- what a report may not show
 
 
+def told(report: Report) -> str:
+    """Every text of a report, as it is before any face draws it."""
+    texts: list[str] = []
+    todo: list[object] = [msgspec.to_builtins(report)]
+    while todo:
+        match todo.pop():
+            case str() as text:
+                texts.append(text)
+            case dict() as fields:
+                todo += fields.values()
+            case list() | tuple() as items:
+                todo += items
+    return "\n".join(texts)
+
+
 def drawn(report: Report) -> dict[str, str]:
     """Every face of a report, as text."""
     faces = {name: face(report).decode("utf-8") for name, face in FACES.items()}

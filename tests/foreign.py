@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kata.report.model import SandboxInfo
-from kata.sandbox.docker import PACKAGES, DockerLauncher
+from kata.sandbox.docker import PACKAGES, DockerLauncher, connect
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("kata", "exercises", "graders", "solutions")
@@ -62,21 +62,35 @@ class ForeignLauncher(DockerLauncher):
     name = "inside"
 
     def __init__(self, image: str) -> None:
-        super().__init__(image, command=("env", f"SERVE={SERVE}", "sh", "-c", FIRST, "service"))
+        super().__init__(with_course(image), command=("env", f"SERVE={SERVE}", "sh", "-c", FIRST, "service"))
+
+    def close(self) -> None:
+        """Remove the image that was made for this launcher."""
+        connect().remove_image(self._image)
 
     def info(self) -> SandboxInfo:
         return SandboxInfo(name="inside", for_grades=True)
-
-    def _create(self, client: Any, lanes: int) -> str:
-        container = super()._create(client, lanes)
-        client.put_archive(container, "/", course())
-        return container
 
     def _host_config(self, client: Any) -> dict[str, Any]:
         config: dict[str, Any] = client.create_host_config(
             network_mode="none", security_opt=[f"seccomp={json.dumps(NO_LANDLOCK)}"]
         )
         return config
+
+
+def with_course(image: str) -> str:
+    """Another image, in which the course stands beside kata, and all is compiled, as a set-up leaves it; its id."""
+    client = connect()
+    settings = client.create_host_config(network_mode="none")
+    compiling = ["python3", "-m", "compileall", "-q", f"{PACKAGES}/kata"]
+    container = client.create_container(image, entrypoint=compiling, user="0:0", host_config=settings)["Id"]
+    try:
+        client.put_archive(container, "/", course())
+        client.start(container)
+        assert client.wait(container)["StatusCode"] == 0, client.logs(container)
+        return str(client.commit(container)["Id"])
+    finally:
+        client.remove_container(container, force=True)
 
 
 @cache

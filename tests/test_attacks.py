@@ -85,6 +85,8 @@ def launchers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
         patch.setenv("KATA_CANARY", attack.CANARY)
         patch.setenv("KATA_HOME", str(tmp_path_factory.mktemp("kata-home")))
         yield launcher
+        if "inside" in made:
+            made["inside"].close()
 
 
 @pytest.fixture
@@ -110,9 +112,11 @@ def test_it_gains_nothing(launcher: Launcher, tmp_path: Path, name: str, sandbox
     assert attack.seconds_of(report) < tried.seconds_max
     assert trace.supervisor_mib < attack.SUPERVISOR_MIB_MAX
     assert trace.left() == []
-    faces = attack.drawn(report)
-    every_face_is_whole_and_inert(report, faces)
-    nothing_hidden_is_shown(faces)
+    nothing_hidden_is_shown({"report": attack.told(report)})
+    if sandbox == "bubblewrap":  # how it is drawn does not depend on where it was made, and takes time
+        faces = attack.drawn(report)
+        every_face_is_whole_and_inert(report, faces)
+        nothing_hidden_is_shown(faces)
 
 
 @pytest.mark.parametrize("name", [each.name for each in ATTACKS if each.outcome == "refused"])

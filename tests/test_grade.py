@@ -673,6 +673,33 @@ def test_a_run_repeats_itself_exactly(really):
     assert first.requirements[1].outcome == "skipped"
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_brief_run_leaves_out_what_changes_nothing(really, lanes):
+    """Three checks of the first requirement, of which the first is unmet; the second requirement needs none."""
+    grader = """
+        from kata.grading import check
+
+        @check("counts")
+        def test_counts(student):
+            assert student.Counter().add(3) == 3
+
+        @check("counts")
+        def test_counts_again(student):
+            assert student.Counter().add(4) == 4
+
+        @check("counts")
+        def test_is_there(student):
+            student.Counter()
+    """
+    wrong = RIGHT.replace("self.total += number", "self.total += 1")
+    whole, brief = (really(wrong, grader, lanes, only=("counts",), brief=brief) for brief in (False, True))
+    outcomes = [[check.outcome for check in report.requirements[0].checks] for report in (whole, brief)]
+    assert outcomes[0] == ["unmet", "unmet", "met"]
+    assert outcomes[1][0] == "unmet"
+    assert outcomes[1][-1] == "skipped"
+    assert (brief.outcome, brief.score) == (whole.outcome, whole.score) == ("unmet", 0)
+
+
 @pytest.mark.parametrize(
     ("source", "message", "advice"),
     [

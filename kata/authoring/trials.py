@@ -76,9 +76,9 @@ def run_trials(
     """Grade every subject: right ones on all seeds, wrong ones on the first few, the stub on the first.
 
     They are all the author's, so they take turns in one sandbox for each of the jobs, `jobs` at a time. With `quick`
-    wrong ones are graded by the requirements alone that they name. A run that was inconclusive is repeated once when
-    all others are done, alone, because a busy machine is the commonest reason for it. KeyboardInterrupt waits for no
-    more than the runs under way.
+    wrong ones are graded by the requirements alone that they name, each until a check of it is unmet. A run that was
+    inconclusive is repeated once when all others are done, alone, because a busy machine is the commonest reason for
+    it. KeyboardInterrupt waits for no more than the runs under way.
     """
     planned = list(_plan(subjects, seeds))
     trials: list[Trial] = []
@@ -118,7 +118,8 @@ def _try(subject: Subject, seed: int, series: Series, coverage: bool, quick: boo
     try:
         with _READING:
             submission = _read(subject)
-            only = _named_by(subject) if quick and subject.role == "wrong" else ()
+            brief = quick and subject.role == "wrong"
+            only = _named_by(subject) if brief else ()
     except UsageError as problem:
         return Trial(subject, seed, None, f"{problem.message} {problem.remedy}".strip())
     log: list[str] = []
@@ -130,6 +131,7 @@ def _try(subject: Subject, seed: int, series: Series, coverage: bool, quick: boo
         only=only,
         coverage=coverage,
         shrink=False,
+        brief=brief,
         on_log=log.append,
     )
     return Trial(subject, seed, report, log="".join(log))

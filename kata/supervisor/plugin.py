@@ -101,7 +101,7 @@ class Grading:
         """All checks: here, or side by side in several lanes."""
         if session.testsfailed:
             return None  # pytest says that it could not collect them
-        schedule = Schedule(session.items, self._job.requirements)
+        schedule = Schedule(session.items, self._job.requirements, brief=self._job.brief)
         if len(self._spawners) == 1:
             while (item := schedule.next()) is not None:
                 self._take(schedule, item, self.judge)
@@ -235,7 +235,7 @@ class Grading:
 class Schedule:
     """Which check is next: in the requirements' order, but none before all that its requirement needs has ended."""
 
-    def __init__(self, items: list[pytest.Item], needs: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, items: list[pytest.Item], needs: Mapping[str, Sequence[str]], *, brief: bool = False) -> None:
         self.items = list(items)
         self._needs = needs
         self._numbers = {id(item): number for number, item in enumerate(items)}
@@ -243,6 +243,8 @@ class Schedule:
         self._open = Counter(_requirement(item) for item in items)
         """Of each requirement, how many checks have not ended."""
         self._lost: set[str] = set()
+        self._brief = brief
+        self._unmet: set[str] = set()
 
     def number(self, item: pytest.Item) -> int:
         return self._numbers[id(item)]
@@ -259,14 +261,18 @@ class Schedule:
         return None
 
     def is_pointless(self, item: pytest.Item) -> bool:
-        """Whether something that its requirement needs is not met."""
-        return not self._lost.isdisjoint(self._needs[_requirement(item)])
+        """Whether something that its requirement needs is not met; in a brief run, whether that is itself decided."""
+        requirement = _requirement(item)
+        decided = self._brief and requirement in self._unmet
+        return decided or not self._lost.isdisjoint(self._needs[requirement])
 
     def ended(self, item: pytest.Item, outcome: Outcome) -> None:
         requirement = _requirement(item)
         self._open[requirement] -= 1
         if outcome != "met":
             self._lost.add(requirement)
+        if outcome == "unmet":
+            self._unmet.add(requirement)
 
 
 def _marker(item: pytest.Item) -> pytest.Mark:

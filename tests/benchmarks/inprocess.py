@@ -93,6 +93,7 @@ def main() -> None:
         seed=SEED,
         coverage=False,
         shrink=True,
+        brief=False,
         grader=grader_files(exercise),
         submission=submission.files,
         uid_base=0,
