@@ -17,6 +17,8 @@ import pytest
 from leftovers import lasting, left_behind, orphans
 from toy import TOY
 
+from kata.exercise import Limits
+
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = (ROOT / "solutions/15-caching/cache_aside.py").read_text("utf-8")
 COUNTER = (TOY / "solutions/01-toy/counter.py").read_text("utf-8")
@@ -291,8 +293,19 @@ def test_a_run_whose_time_was_up_by_itself_is_inconclusive(check, tmp_path: Path
 
 @pytest.mark.slow
 def test_a_submission_that_is_stuck_everywhere_is_graded_all_the_same(check, tmp_path: Path) -> None:
-    """Its fifty checks would last far longer than a run may: that must not make it our fault."""
-    ran = check("15-caching", written(tmp_path, "cache_aside.py", getting("while True: pass")), "process")
+    """Its fifty checks would last far longer than a run may: that must not make it our fault.
+
+    All limits are a quarter of what they are: their proportions decide.
+    """
+    course = tmp_path / "course"
+    for name in ("exercises", "graders", "solutions"):
+        shutil.copytree(ROOT / name / "15-caching", course / name / "15-caching")
+    limits = Limits()
+    quarter = {name: getattr(limits, name) / 4 for name in ("check_seconds", "call_seconds", "run_seconds")}
+    with (course / "exercises/15-caching/exercise.toml").open("a", encoding="utf-8") as file:
+        file.write("\n[limits]\n" + "".join(f"{name} = {value}\n" for name, value in quarter.items()))
+    path = written(tmp_path, "cache_aside.py", getting("while True: pass"))
+    ran = check("15-caching", path, "process", course)
     tells(ran, Bad("", r"kept running .* stopped on line \d+", "never ends"))
     assert ran.report["score"] == 0
     assert {requirement["outcome"] for requirement in ran.report["requirements"]} == {"unmet"}
