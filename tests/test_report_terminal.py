@@ -183,3 +183,14 @@ def test_a_terminal_needs_no_templates() -> None:
     root = Path(__file__).parent.parent
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_only_the_first_of_many_that_print_is_shown_at_length() -> None:
+    printing = [
+        reports.passed(name, f"Sentence {name}.", outcome="unmet", output="".join(f"{name}{n}\n" for n in range(30)))
+        for name in "abc"
+    ]
+    page = shown(reports.Builder().add("fresh", "correctness", "Fresh.", *printing).report())
+    assert [page.count(f"│ {name}") for name in "abc"] == [20, 3, 3]
+    assert page.count("… 10 more lines, in the other formats …") == 1
+    assert page.count("… 27 more lines, in the other formats …") == 2

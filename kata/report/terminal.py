@@ -21,6 +21,8 @@ from kata.report.transcript import Transcript
 STYLES: dict[Outcome, str] = {"met": "green", "unmet": "red", "inconclusive": "yellow", "skipped": "dim"}
 BAR_CHARS = 24
 OUTPUT_LINES = 20
+OUTPUT_LINES_LATER = 3
+"""Of a check after the first one that printed: who prints in a loop would scroll all else away."""
 OUTPUT_CHARS = 400
 PRACTICE_STYLE = "bold yellow"
 
@@ -40,14 +42,16 @@ def render_brief(report: Report, console: Console) -> None:
     _print(_score_line(report), console)
 
 
-def explain(requirement: RequirementResult, check: CheckResult) -> Iterator[RenderableType]:
+def explain(
+    requirement: RequirementResult, check: CheckResult, output_lines: int = OUTPUT_LINES
+) -> Iterator[RenderableType]:
     """What a check found: its sentence, what happened, the transcript, the student's lines, its output."""
     if check.text != requirement.text:
         yield Text(text.line(check.text), "italic")
-    yield from explain_check(check)
+    yield from explain_check(check, output_lines)
 
 
-def explain_check(check: CheckResult) -> Iterator[RenderableType]:
+def explain_check(check: CheckResult, output_lines: int = OUTPUT_LINES) -> Iterator[RenderableType]:
     """The same without its sentence."""
     if check.outcome == "inconclusive":
         yield Text(words.INCONCLUSIVE, "yellow")
@@ -61,7 +65,7 @@ def explain_check(check: CheckResult) -> Iterator[RenderableType]:
         yield Padding(Transcript(check), (1, 0, 1 if tail or check.output else 0, 0))
     yield from tail
     if check.output:
-        yield from _output(check.output, cut=check.output_cut)
+        yield from _output(check.output, cut=check.output_cut, most=output_lines)
 
 
 def plain(renderables: Iterable[RenderableType], width: int = 100) -> str:
@@ -197,10 +201,12 @@ def _explain_once(
 ) -> Iterator[RenderableType]:
     """In full the first time, in a line when an earlier check failed in the very same way."""
     earlier = next((each for each in seen if words.same_failure(each, check)), None)
-    seen.append(check)
     if earlier is None or check.failure is None:
-        yield from explain(requirement, check)
+        has_printed = any(each.output for each in seen)
+        seen.append(check)
+        yield from explain(requirement, check, OUTPUT_LINES_LATER if has_printed else OUTPUT_LINES)
         return
+    seen.append(check)
     if check.text != requirement.text:
         yield Text(text.line(check.text), "italic")
     yield Text(text.line(check.failure.message), "red").append("  as above", "not red dim")
@@ -241,14 +247,14 @@ def _places(places: tuple[Place, ...]) -> Iterator[RenderableType]:
             yield Padding(Text(text.line(place.source.strip())), (0, 0, 0, 4))
 
 
-def _output(output: str, *, cut: bool, title: str = "It printed") -> Iterator[RenderableType]:
+def _output(output: str, *, cut: bool, title: str = "It printed", most: int = OUTPUT_LINES) -> Iterator[RenderableType]:
     yield Text(title + (" (cut)" if cut else ""), "dim")
     # A bar before each line: no printed line can look like one of ours, or like a command to a CI service.
     rows = text.block(output).split("\n")
-    for row in rows[:OUTPUT_LINES]:
+    for row in rows[:most]:
         yield _Barred(Text(row if len(row) <= OUTPUT_CHARS else row[:OUTPUT_CHARS] + "…"))
-    if len(rows) > OUTPUT_LINES:
-        yield Text(f"… {text.plural(len(rows) - OUTPUT_LINES, 'more line')}, in the other formats …", "dim italic")
+    if len(rows) > most:
+        yield Text(f"… {text.plural(len(rows) - most, 'more line')}, in the other formats …", "dim italic")
 
 
 class _Barred:
