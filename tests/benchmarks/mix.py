@@ -12,7 +12,6 @@ twentieth is graded, and memory that does not grow with the results.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import re
 import sqlite3
@@ -23,10 +22,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-EXERCISE = "15-caching"
-FILE = "cache_aside.py"
-REFERENCE = ROOT / f"solutions/{EXERCISE}/{FILE}"
+from tests.benchmarks.throughput import CORES, EXERCISE, REFERENCE, ROOT, cpu_seconds
+
 SLOW = "        for _ in range(20_000):\n            pass\n"
 """In each get: half a millisecond, hundreds of times."""
 EVERY_SECONDS = 0.5
@@ -56,7 +53,7 @@ def main() -> None:
         _hand_in(folder / "all", options.submissions, random.Random(options.seed))
         looks = _watched(folder, options.sandbox)
     total = looks[-1].results
-    print(f"{total} results in {options.sandbox}, seed {options.seed}, {_cores()} cores")
+    print(f"{total} results in {options.sandbox}, seed {options.seed}, {CORES} cores")
     print(f"{'results':>8}{'wall':>9}{'cores busy':>12}{'coordinator':>14}{'machine':>12}")
     first = looks[0]
     for part in range(1, PARTS + 1):
@@ -84,7 +81,7 @@ def _hand_in(folder: Path, count: int, chance: random.Random) -> None:
     }
     for number in range(count):
         [kind] = chance.choices(list(pools), weights=(4, 3, 2, 1))
-        path = folder / f"p{number:04}" / FILE
+        path = folder / f"p{number:04}" / REFERENCE.name
         path.parent.mkdir(parents=True)
         path.write_text(f"{chance.choice(pools[kind])}\n# {number}\n", "utf-8")
 
@@ -124,25 +121,20 @@ def _look(ledger: Path, pid: int) -> Look:
             if tables:
                 results = connection.execute("select count(*) from attempts where outcome is not null").fetchone()[0]
         connection.close()
-    user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
     memory = dict(re.findall(r"^(\w+):\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE))
     status = Path(f"/proc/{pid}/status").read_text()
     held = re.search(r"^VmRSS:\s+(\d+)", status, re.MULTILINE)
     return Look(
         time.monotonic(),
         results,
-        (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK"),
+        cpu_seconds(),
         int(held[1]) / 1024 if held else 0.0,
         (int(memory["MemTotal"]) - int(memory["MemAvailable"])) / 1024,
     )
 
 
 def _busy(first: Look, last: Look) -> float:
-    return (last.worked - first.worked) / (last.at - first.at) / _cores()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    return (last.worked - first.worked) / (last.at - first.at) / CORES
 
 
 if __name__ == "__main__":

@@ -61,12 +61,12 @@ def main() -> None:
 
 
 def _counted(work: Callable[[], None]) -> Cost:
-    cpu, wall = _cpu_seconds(), time.monotonic()
+    cpu, wall = cpu_seconds(), time.monotonic()
     work()
-    return Cost(_cpu_seconds() - cpu, time.monotonic() - wall)
+    return Cost(cpu_seconds() - cpu, time.monotonic() - wall)
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """What all cores of the machine have worked so far: without idling, and waiting for a disk."""
     user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
