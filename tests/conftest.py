@@ -73,6 +73,11 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes comes first: at the end one worker would be busy with it, and the other have nothing to do."""
+    items.sort(key=lambda item: item.path.name != "test_exercises.py")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
