@@ -675,7 +675,7 @@ def test_a_run_repeats_itself_exactly(really):
 
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_a_brief_run_leaves_out_what_changes_nothing(really, lanes):
-    """Three checks of the first requirement, of which the first is unmet; the second requirement needs none."""
+    """Three checks of one requirement, of which the first two are unmet: the third one can't change that."""
     grader = """
         from kata.grading import check
 
