@@ -108,6 +108,37 @@ def test_a_torn_write_arrives_in_pieces(written):
             assert len(set(content[start : start + SECTOR_BYTES])) == 1
 
 
+def test_what_was_written_may_stop_after_any_byte(written):
+    disk, do, _ = written
+    do("append", "log", b"0123")
+    do("fsync", "log")
+    do("append", "log", b"4" * 70)
+    do("write", "log", 0, b"ab")
+    do("append", "new", b"xy")
+    whole = b"0123" + b"4" * 70
+    assert [disk.stopped_after(steps).contents() for steps in (0, 1, 3)] == [
+        {"log": b"0123"},
+        {"log": b"01234", "new": b""},
+        {"log": b"0123444", "new": b"xy"},
+    ]
+    assert [disk.stopped_after(steps).contents()["log"] for steps in (69, 70, 71, 72, 99)] == [
+        whole[:-1],
+        whole,
+        b"a" + whole[1:],
+        b"ab" + whole[2:],
+        b"ab" + whole[2:],
+    ]
+
+
+def test_a_truncation_is_one_step(written):
+    disk, do, _ = written
+    do("append", "log", b"0123")
+    do("fsync", "log")
+    do("truncate", "log", 1)
+    do("append", "log", b"xy")
+    assert [disk.stopped_after(steps).contents()["log"] for steps in range(4)] == [b"0123", b"0", b"0x", b"0xy"]
+
+
 def test_a_rename_is_durable_and_says_nothing_of_the_bytes(written):
     disk, do, _ = written
     do("append", "log", b"old")

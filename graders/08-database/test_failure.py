@@ -18,12 +18,28 @@ def test_what_was_acknowledged_is_there(shop, world, day):
     for crash, disks in distinct(shop(WORKLOADS[day])):
         with world.short_lived() as student:
             for disk, words in disks:
-                found = opened(student, disk)
-                if not any(holds(found, state) for state in crash.right):
-                    gone = found if isinstance(found, str) else missing(found, crash.right[0])
-                    assert gone == {}, f"what is missing after {words}; {crash.done} commits had returned"
-                older = found in crash.states and found not in crash.right
-                assert not older, f"whether fewer commits are there than had returned, {crash.done}, after {words}"
+                expect_acknowledged(opened(student, disk), crash, words)
+
+
+@check("durable", coverage=False)
+def test_what_was_written_may_stop_anywhere(shop, world):
+    """However few bytes of a commit have reached the disk when the power fails, those that had returned are found."""
+    syncs = [crash for crash in shop(SALES) if crash.moment.call.startswith("fsync")]
+    for crash in world.random.sample(syncs, min(3, len(syncs))):
+        with world.short_lived() as student:
+            for steps in range(1, 64):
+                at_most = f"of what was not synced, no more than the first {steps} bytes are there"
+                words = f"a crash before the call {crash.moment.call!r}: {at_most}"
+                expect_acknowledged(opened(student, crash.moment.disk.stopped_after(steps)), crash, words)
+
+
+def expect_acknowledged(found, crash, words):
+    """All that was acknowledged before a crash is found after it."""
+    if not any(holds(found, state) for state in crash.right):
+        gone = found if isinstance(found, str) else missing(found, crash.right[0])
+        assert gone == {}, f"what is missing after {words}; {crash.done} commits had returned"
+    older = found in crash.states and found not in crash.right
+    assert not older, f"whether fewer commits are there than had returned, {crash.done}, after {words}"
 
 
 def missing(found, state):
@@ -101,6 +117,23 @@ def test_a_torn_end_is_not_written_behind(shop, world):
                 one.commit()
                 now = {k: v for k, v in before.items() if k != "stock/bell"} | {"after the crash": value(99, 150)}
                 assert opened(student, disk.after_crash("lost")) == now, f"what is found with one commit after {words}"
+
+
+@check("recover-again", coverage=False)
+def test_it_tidies_up_after_a_crash(shop, world):
+    """After a crash at any call, also one of tidying up, the database tidies up again, and opens with what it holds."""
+    shelves = [f"shelf/{number}" for number in range(4)]
+    for _, disks in distinct(shop(DELIVERIES)):
+        with world.short_lived() as student:
+            for disk, words in disks:
+                database = named("database", student.Database(disk))
+                # What was big and is small makes every database tidy up: its files may not stay that long.
+                for size in (10_000, 10):
+                    one = begin(database)
+                    put_all(one, {key: value(number, size) for number, key in enumerate(shelves)})
+                    one.commit()
+                now = {key: value(number, 10) for number, key in enumerate(shelves)}
+                assert opened(student, disk) == now, f"what is found with two commits after {words}"
 
 
 # ---------------------------------------------------------------- rot

@@ -92,6 +92,16 @@ def test_what_was_deleted_takes_no_room(database, disk, reopened, write):
 
 
 @check("compact")
+def test_much_that_is_deleted_at_once_takes_no_room(database, disk, write):
+    """The files are small again as soon as the commit has returned that deletes most of what they held."""
+    shelves = {f"shelf/{number}": value(number, 1500) for number in range(40)}
+    write(**shelves)
+    write(saddle=b"1")
+    write(**dict.fromkeys(shelves))
+    assert disk.used_bytes <= small({"saddle": b"1"}), "the bytes of all files after 40 keys of 41 were deleted"
+
+
+@check("compact")
 def test_it_is_done_after_opening_too(disk, reopened):
     """The files stay small also when the database is opened anew after every few commits."""
     state = {}

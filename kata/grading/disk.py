@@ -43,7 +43,9 @@ Fate = Literal["lost", "kept", "torn"]
 FATES: tuple[Fate, ...] = ("lost", "kept", "torn")
 """What may become of all that is not durable: nothing of it is there, or all, or some of the pieces of each write."""
 
-Change = Callable[[bytearray, Callable[[], bool]], None]
+Arrives = Callable[[int], int]
+"""Of so many bytes that lie together, how many have reached the disk: of that many, the first."""
+Change = Callable[[bytearray, Arrives], None]
 
 
 @dataclass
@@ -52,32 +54,32 @@ class _File:
     """What is there whatever happens. None: perhaps not even the file."""
     content: bytearray = field(default_factory=bytearray)
     changes: list[Change] = field(default_factory=list)
-    """What was done to it since, in order. Each is told, piece by piece, whether that piece has arrived."""
+    """What was done to it since, in order. Each is told, piece by piece, how much of that piece has arrived."""
 
     def copy(self) -> _File:
         return _File(self.durable, bytearray(self.content), list(self.changes))
 
     def change(self, change: Change) -> None:
         self.changes.append(change)
-        change(self.content, lambda: True)
+        change(self.content, lambda size: size)
 
     def sync(self) -> None:
         self.durable = bytes(self.content)
         self.changes.clear()
 
-    def after_crash(self, arrives: Callable[[], bool]) -> bytes | None:
+    def after_crash(self, arrives: Arrives) -> bytes | None:
         """Its bytes; None where it isn't there."""
-        arrived = [arrives()]
+        arrived = [self.durable is not None or arrives(1)]
 
-        def remembered() -> bool:
-            arrived.append(arrives())
+        def remembered(size: int) -> int:
+            arrived.append(arrives(size))
             return arrived[-1]
 
         content = bytearray(self.durable or b"")
         for change in self.changes:
             change(content, remembered)
         # Whoever has found a place for bytes has found one for the file.
-        return bytes(content) if self.durable is not None or any(arrived) else None
+        return bytes(content) if any(arrived) else None
 
 
 @dataclass(frozen=True)
@@ -214,13 +216,31 @@ class Disk:
     def after_crash(self, fate: Fate) -> Disk:
         """Another disk, with what a crash at this moment leaves."""
         chance = random.Random(self._world.random.getrandbits(64))
-        arrives = {"lost": lambda: False, "kept": lambda: True, "torn": lambda: chance.random() < 0.5}[fate]
-        found = Disk(self._world, self._name)
-        for name, file in self._files.items():
-            content = file.after_crash(arrives)
-            if content is not None:
-                found._files[name] = _File(content, bytearray(content))
-        return found
+        fates: dict[Fate, Arrives] = {
+            "lost": lambda size: 0,
+            "kept": lambda size: size,
+            "torn": lambda size: size if chance.random() < 0.5 else 0,
+        }
+        return self._found(lambda: fates[fate])
+
+    def stopped_after(self, steps: int) -> Disk:
+        """Another disk, on which what is not durable reached each file in order and stopped after so many steps.
+
+        A byte is a step, and so is making the file and each truncation.
+        """
+
+        def first_steps() -> Arrives:
+            left = steps
+
+            def arrives(size: int) -> int:
+                nonlocal left
+                arrived = min(size, left)
+                left -= arrived
+                return arrived
+
+            return arrives
+
+        return self._found(first_steps)
 
     def copy(self) -> Disk:
         """Another disk with the same files, in the same state."""
@@ -237,6 +257,15 @@ class Disk:
         return rotten
 
     # ------------------------------------------------------------ how it works
+
+    def _found(self, arrives: Callable[[], Arrives]) -> Disk:
+        """Another disk, with what has arrived of each file."""
+        found = Disk(self._world, self._name)
+        for name, file in self._files.items():
+            content = file.after_crash(arrives())
+            if content is not None:
+                found._files[name] = _File(content, bytearray(content))
+        return found
 
     def _about_to(self, call: str) -> None:
         if self._moments is not None:
@@ -282,22 +311,23 @@ def _written(offset: int, data: bytes) -> Change:
     """Bytes from there on, in pieces that end where the disk's sectors do."""
     content = bytes(data)
 
-    def change(file: bytearray, arrives: Callable[[], bool]) -> None:
+    def change(file: bytearray, arrives: Arrives) -> None:
         start = offset
         while start < offset + len(content):
             end = min(start - start % SECTOR_BYTES + SECTOR_BYTES, offset + len(content))
-            if arrives():
-                if len(file) < end:
-                    file.extend(bytes(end - len(file)))
-                file[start:end] = content[start - offset : end - offset]
+            arrived = start + arrives(end - start)
+            if arrived > start:
+                if len(file) < arrived:
+                    file.extend(bytes(arrived - len(file)))
+                file[start:arrived] = content[start - offset : arrived - offset]
             start = end
 
     return change
 
 
 def _truncated(size: int) -> Change:
-    def change(file: bytearray, arrives: Callable[[], bool]) -> None:
-        if arrives():
+    def change(file: bytearray, arrives: Arrives) -> None:
+        if arrives(1):
             del file[size:]
 
     return change

@@ -133,7 +133,8 @@ class Database:
         for key, value in writes.items():
             self.change(key, value)
             self.stamp[key] = self.clock
-        if self.disk.size(name) > 6_000:
+        held = sum(len(ascii(pair)) for pair in self.table.items())
+        if self.disk.size("checkpoint") + self.disk.size(name) > held + 8_000:
             try:
                 self.save_checkpoint(self.epoch + 1)
             except OSError:
