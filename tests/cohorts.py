@@ -22,6 +22,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from kata.authoring.packages import with_packages
+from kata.submission import read_submission
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -82,13 +85,16 @@ def make(folder: Path, exercises: Sequence[str], people: int, chance: random.Ran
             if chance.random() < 0.05:
                 continue
             grader = ROOT / "graders" / exercise
-            # Packages of right/ come beside a submission only in `dev check`: those that need them would not load.
-            pool = sorted((ROOT / "solutions" / exercise).glob("*.py")) + sorted((grader / "wrong").glob("*.py"))
-            comment = f"\n# {number}\n" if chance.random() < 0.8 else ""
-            stub = next((ROOT / "exercises" / exercise).glob("*.py"))
-            path = folder / f"p{number:03}" / exercise / stub.name
-            path.parent.mkdir(parents=True)
-            path.write_text(chance.choice(pool).read_text("utf-8") + comment, "utf-8")
+            pool = sorted(
+                [*(ROOT / "solutions" / exercise).glob("*.py"), *grader.glob("right/*.py"), *grader.glob("wrong/*.py")]
+            )
+            comment = f"\n# {number}\n".encode() if chance.random() < 0.8 else b""
+            stub = next((ROOT / "exercises" / exercise).glob("*.py")).name
+            files = with_packages(read_submission(chance.choice(pool), stub)).files
+            for name, content in {**files, stub: files[stub] + comment}.items():
+                path = folder / f"p{number:03}" / exercise / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
 
 
 def kill_again_and_again(instructor: Instructor, kills: int, longest_seconds: float, chance: random.Random) -> None:
