@@ -1,7 +1,7 @@
 """What the checks of 08-database start from: a database on a disk, its transactions, and crashes at every call."""
 
 import pytest
-from model import Shop, begin, state_of
+from model import Shop, commit, state_of
 
 from kata.grading import named
 from kata.grading.disk import Disk
@@ -60,15 +60,3 @@ def begin_history(world):
 def shop(world, disk, database):
     """A day in the shop, played on the database with a recording of the disk, and what was acknowledged when."""
     return lambda steps: Shop(world, disk, database).play(steps)
-
-
-def commit(database, writes):
-    """One transaction with these writes; it."""
-    transaction = begin(database)
-    for key, value in writes.items():
-        if value is None:
-            transaction.delete(key)
-        else:
-            transaction.put(key, value)
-    transaction.commit()
-    return transaction

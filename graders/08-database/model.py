@@ -46,6 +46,17 @@ def value(number, size=40):
     return (b"%d." % number * size)[:size]
 
 
+ODD = {
+    "": b"",
+    " a\n": b"\x00\xff\n\r",
+    "a\x00": b" ",
+    "東京 🚄": bytes(range(256)),
+    "é": b"1",
+    "e\u0301": b"2",
+    "null": b"None",
+}
+"""Keys and values that are like any other."""
+
 SALES = [
     {"stock/saddle": value(1), "stock/tyre": value(2)},
     {"stock/tyre": value(3), "sold/tyre": b""},
@@ -148,6 +159,13 @@ def opened(student, disk):
         return state_of(database)
     except StudentError as error:
         return f"opened, and then {error.type}: {error.message}"
+
+
+def commit(database, writes):
+    """Commit one transaction with these writes; None deletes."""
+    transaction = begin(database)
+    put_all(transaction, writes)
+    transaction.commit()
 
 
 def put_all(transaction, writes):

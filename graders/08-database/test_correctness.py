@@ -1,7 +1,7 @@
 """What the database answers, to one transaction and to many that overlap."""
 
 import pytest
-from model import ORDERS, begin, does_nothing_more, in_order, play, schedules, state_of
+from model import ODD, ORDERS, begin, does_nothing_more, in_order, play, schedules, state_of, value
 
 from kata.grading import check, examples
 
@@ -38,6 +38,7 @@ def test_it_sees_its_own_writes(database, write):
     assert one.get("saddle") == b"2"
     assert one.get("tyre") is None
     assert one.scan("") == [("bell", b"3"), ("rim", b"5"), ("saddle", b"2")]
+    assert one.scan("a", "saddle") == [("bell", b"3"), ("rim", b"5")]
     one.put("tyre", b"21")
     assert one.get("tyre") == b"21"
 
@@ -45,19 +46,20 @@ def test_it_sees_its_own_writes(database, write):
 @check("basics")
 def test_scan_gives_a_range_in_order(database, write):
     """A range has its start and not its end, in the order of text; without an end it goes to the last key."""
-    write(**{key: key.encode() for key in ("b", "a", "ä", "B", "ab", "c", "")})
+    write(**{key: key.encode() for key in ("b", "a", "🚄", "ä", "\ufffd", "B", "ab", "c", "")})
     one = begin(database)
     assert one.scan("a", "b") == [("a", b"a"), ("ab", b"ab")]
-    assert one.scan("b") == [("b", b"b"), ("c", b"c"), ("ä", "ä".encode())]
+    assert one.scan("b", "ä") == [("b", b"b"), ("c", b"c")]
+    assert [key for key, _ in one.scan("c")] == ["c", "ä", "\ufffd", "🚄"], "the keys from 'c' on"
     assert one.scan("", "b") == [("", b""), ("B", b"B"), ("a", b"a"), ("ab", b"ab")]
     assert one.scan("x", "y") == []
-    assert one.scan("c", "a") == []
+    assert one.scan("c", "a") == one.scan("b", "b") == one.scan("", "") == []
 
 
 @check("basics")
 def test_any_text_and_any_bytes(database, reopened, disk, write):
     """The empty key and the empty value are ones like any other, and so are odd ones, also after opening again."""
-    odd = {"": b"", " a\n": b"\x00\xff\n\r", "a\x00": b" ", "東京 🚄": bytes(range(256)) * 40, "null": b"None"}
+    odd = {**ODD, "a long key" * 7_000: bytes(range(256)) * 280}
     write(**odd)
     assert state_of(database) == odd, "what the database holds"
     assert state_of(reopened(disk)) == odd, "what it holds when it is opened again"
@@ -182,6 +184,32 @@ def test_no_update_is_lost(history, held, write):
 
 
 @check("serializable")
+def test_nothing_is_taken_twice(history, write):
+    """Two that read a key and delete it can't both have found it."""
+    write(saddle=b"the last one")
+    one, two = history.begin("one"), history.begin("two")
+    for each in (one, two):
+        each.get("saddle")
+        each.delete("saddle")
+        each.put(f"sold by {each.record.name}", b"a saddle")
+    assert one.commit() + two.commit() <= 1, "how many of the two were committed, both having found the last saddle"
+
+
+@check("serializable")
+def test_a_long_transaction(history, write):
+    """What a transaction has read still counts when a hundred more were committed, and the files tidied up."""
+    write(saddle=b"2")
+    one, two = history.begin("a long one"), history.begin("another")
+    for each in (one, two):
+        each.get("saddle")
+        each.put("saddle", each.record.name.encode())
+    first = two.commit()
+    for number in range(100):
+        write(**{f"key/{number % 3}": value(number, 900)})
+    assert first + one.commit() <= 1, "how many of the two were committed, both having read 2"
+
+
+@check("serializable")
 @pytest.mark.parametrize("order", ORDERS)
 def test_no_write_skew(history, write, order):
     """Two that read both of two keys and write one each can't both be committed."""
@@ -204,7 +232,7 @@ def test_no_write_skew_over_what_is_not_there(history, order):
 
 @check("serializable")
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("change", ["added", "deleted", "changed"])
+@pytest.mark.parametrize("change", ["added", "added at its start", "deleted", "changed"])
 def test_no_phantom(history, write, change, order):
     """Two that scan a range and write what they found can't both miss what the other adds, deletes or changes in it."""
     write(**{"shift/1": b"ada", "shift/5": b"bob"})
@@ -213,6 +241,8 @@ def test_no_phantom(history, write, change, order):
     writes = [(each.put, f"total of {each.record.name}", b"2") for each in (one, two)]
     if change == "added":
         writes += [(one.put, "shift/2", b"cyd"), (two.put, "shift/3", b"cyd")]
+    elif change == "added at its start":
+        writes += [(one.put, "shift/", b"cyd"), (two.put, "shift/", b"cyd")]
     elif change == "deleted":
         writes += [(one.delete, "shift/1"), (two.delete, "shift/5")]
     else:
@@ -249,6 +279,86 @@ def test_a_reader_sees_one_moment(history, held, write):
 
 
 @check("serializable")
+def test_to_delete_what_is_not_there_is_to_write(history, held):
+    """Who has deleted a key that wasn't there doesn't find it later, though another has put it there meanwhile."""
+    one, two = history.begin("one"), history.begin("two")
+    one.delete("saddle")
+    two.put("saddle", b"1")
+    two.commit()
+    one.get("saddle")
+    one.put("tyre", b"20")
+    one.commit()
+    history.expect_serializable(held().items())
+
+
+def begin_with(history, **writes):
+    """What is there at first, from a transaction that is judged with the others."""
+    first = history.begin("the first")
+    for key, content in writes.items():
+        first.put(key, content)
+    first.commit()
+
+
+@check("serializable")
+def test_who_begins_and_waits(history, held):
+    """Who begins, and reads only after another's commit, reads what that one has left, or is in its way."""
+    begin_with(history, saddle=b"2")
+    one, two = history.begin("one"), history.begin("two")
+    two.put("saddle", b"1")
+    two.commit()
+    one.get("saddle")
+    one.put("tyre", b"20")
+    one.put("saddle", b"one less than that")
+    one.commit()
+    history.expect_serializable(held().items())
+
+
+@check("serializable")
+def test_a_reader_may_be_the_third(history, held):
+    """Of a reader and two writers that see each other's past, not all are committed: no order explains what it read."""
+    begin_with(history, giro=b"0", safe=b"0")
+    drawer, payer = history.begin("the one who draws"), history.begin("the one who pays in")
+    for key in ("giro", "safe"):
+        drawer.get(key)
+    payer.get("safe")
+    payer.put("safe", b"20")
+    payer.commit()
+    reader = history.begin("the reader")
+    reader.get("giro")
+    reader.get("safe")
+    reader.commit()
+    drawer.put("giro", b"-11: with a fee, since both were empty")
+    drawer.commit()
+    history.expect_serializable(held().items())
+
+
+@check("serializable")
+def test_to_put_what_is_there_is_to_write(history, held):
+    """A put of the very value that is there is a write: what another has put meanwhile is not left beside it."""
+    begin_with(history, giro=b"0", safe=b"0")
+    one, two = history.begin("one"), history.begin("two")
+    one.put("giro", b"0")
+    one.put("safe", b"1")
+    two.put("giro", b"2")
+    two.put("safe", b"2")
+    two.commit()
+    one.commit()
+    history.expect_serializable(held().items())
+
+
+@check("serializable")
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_scan_of_what_is_its_own(history, order):
+    """A range in which one has found nothing but its own writes is a range that it has read."""
+    one, two = history.begin("one"), history.begin("two")
+    for each in (one, two):
+        each.put(f"shift/{each.record.name}", b"on call")
+    reads = [(each.scan, "shift/", "shift0") for each in (one, two)]
+    in_order(order, reads, [(each.put, f"total of {each.record.name}", b"1") for each in (one, two)])
+    assert one.commit() + two.commit() <= 1, "how many were committed, each having found itself alone"
+
+
+@check("serializable")
 @examples(count=12, steps=schedules)
 def test_any_transactions_that_overlap(begin_history, steps):
     """However four transactions at a time overlap, those that are committed could have run one after another."""
@@ -273,6 +383,16 @@ def test_different_keys_are_no_conflict(history):
 
 
 @check("conflicts")
+def test_many_different_keys_are_no_conflict(history):
+    """Forty that overlap are all committed, each with a key of its own, however much alike their keys are."""
+    forty = [history.begin(f"number {number}") for number in range(40)]
+    for number, each in enumerate(forty):
+        each.get(f"the stock of the shop in the High Street/{number}")
+        each.put(f"the stock of the shop in the High Street/{number}", b"1")
+    assert sum(each.commit() for each in forty) == 40, "how many of the 40 were committed"
+
+
+@check("conflicts")
 def test_readers_are_no_conflict(history, write):
     """Any number may read the same keys at once, and all are committed."""
     write(saddle=b"1", tyre=b"20")
@@ -288,6 +408,9 @@ def test_outside_of_a_range_is_no_conflict(history, write):
     write(b=b"1", c=b"2")
     scanner, writer = history.begin("the scanner"), history.begin("the writer")
     scanner.scan("b", "d")
+    scanner.scan("a", "")
+    scanner.scan("z", "a")
+    scanner.put("total", b"3")
     writer.put("d", b"3")
     writer.put("azz", b"0")
     assert (writer.commit(), scanner.commit()) == (True, True), "whether each of the two was committed"

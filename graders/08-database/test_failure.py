@@ -1,7 +1,7 @@
 """What is left after a crash at every call of the disk, after rot, and when there is no room."""
 
 import pytest
-from model import DELIVERIES, SALES, begin, distinct, holds, once, opened, put_all, state_of, value
+from model import DELIVERIES, SALES, begin, commit, distinct, holds, once, opened, put_all, state_of, value
 
 from kata.grading import check, named, raises, settle
 from kata.grading.disk import Disk
@@ -24,13 +24,23 @@ def test_what_was_acknowledged_is_there(shop, world, day):
 @check("durable", coverage=False)
 def test_what_was_written_may_stop_anywhere(shop, world):
     """However few bytes of a commit have reached the disk when the power fails, those that had returned are found."""
-    syncs = [crash for crash in shop(SALES) if crash.moment.call.startswith("fsync")]
-    for crash in world.random.sample(syncs, min(3, len(syncs))):
+    for crash in before_fsync(world, shop(SALES)):
         with world.short_lived() as student:
-            for steps in range(1, 64):
-                at_most = f"of what was not synced, no more than the first {steps} bytes are there"
-                words = f"a crash before the call {crash.moment.call!r}: {at_most}"
-                expect_acknowledged(opened(student, crash.moment.disk.stopped_after(steps)), crash, words)
+            for disk, words in stopped(crash, range(1, 64, 2)):
+                expect_acknowledged(opened(student, disk), crash, words)
+
+
+def before_fsync(world, crashes):
+    """Six of them, drawn from the seed, in which something was about to be made durable."""
+    found = [crash for crash in crashes if crash.moment.call.startswith("fsync")]
+    return world.random.sample(found, min(6, len(found)))
+
+
+def stopped(crash, steps):
+    """Disks on which only the first bytes of what was not synced have arrived, each with a sentence about it."""
+    for each in steps:
+        at_most = f"of what was not synced, no more than the first {each} bytes are there"
+        yield crash.moment.disk.stopped_after(each), f"a crash before the call {crash.moment.call!r}: {at_most}"
 
 
 def expect_acknowledged(found, crash, words):
@@ -107,14 +117,14 @@ def test_opening_again_and_again(reopened, disk, write):
 @check("recover-again", coverage=False)
 def test_a_torn_end_is_not_written_behind(shop, world):
     """What is committed after a crash is there after the next one, wherever the first had torn what was written."""
-    for _, disks in distinct(shop(SALES)):
+    crashes = shop(SALES)
+    torn = [disks for _, disks in distinct(crashes)]
+    for disks in torn + [stopped(crash, range(1, 64, 6)) for crash in before_fsync(world, crashes)]:
         with world.short_lived() as student:
             for disk, words in disks:
                 database = named("database", student.Database(disk))
                 before = state_of(database)
-                one = begin(database)
-                put_all(one, {"after the crash": value(99, 150), "stock/bell": None})
-                one.commit()
+                commit(database, {"after the crash": value(99, 150), "stock/bell": None})
                 now = {k: v for k, v in before.items() if k != "stock/bell"} | {"after the crash": value(99, 150)}
                 assert opened(student, disk.after_crash("lost")) == now, f"what is found with one commit after {words}"
 
@@ -129,9 +139,7 @@ def test_it_tidies_up_after_a_crash(shop, world):
                 database = named("database", student.Database(disk))
                 # What was big and is small makes every database tidy up: its files may not stay that long.
                 for size in (10_000, 10):
-                    one = begin(database)
-                    put_all(one, {key: value(number, size) for number, key in enumerate(shelves)})
-                    one.commit()
+                    commit(database, {key: value(number, size) for number, key in enumerate(shelves)})
                 now = {key: value(number, 10) for number, key in enumerate(shelves)}
                 assert opened(student, disk) == now, f"what is found with two commits after {words}"
 
@@ -206,17 +214,37 @@ def test_a_commit_without_room(database, disk, held, reopened, write):
     write(saddle=b"1", tyre=b"20")
     for free in (0, 10, 60, 300):
         with disk.full(free):
-            one = begin(database)
-            put_all(one, {"saddle": value(1, 800), "tyre": None, "rim": value(2, 800)})
-            with raises("OSError"):
-                one.commit()
-            with raises("RuntimeError"):
-                one.get("saddle")
+            has_no_room(database)
             assert held() == {"saddle": b"1", "tyre": b"20"}, f"what the database holds, {free} bytes being free"
     assert state_of(reopened(disk.copy())) == {"saddle": b"1", "tyre": b"20"}, "what it holds when it is opened again"
     write(rim=b"5")
     assert held() == {"rim": b"5", "saddle": b"1", "tyre": b"20"}, "what it holds after one more commit"
     assert state_of(reopened(disk)) == {"rim": b"5", "saddle": b"1", "tyre": b"20"}, "and when it is opened again"
+
+
+@check("disk-full")
+def test_what_had_no_room_is_in_nobody_s_way(database, disk, held, write):
+    """A commit without room has not happened: whoever began before it, or begins after it, is committed."""
+    write(saddle=b"1", tyre=b"20")
+    before = begin(database)
+    with disk.full():
+        has_no_room(database)
+    assert before.get("saddle") == b"1", "what is read by who began before"
+    before.put("rim", b"5")
+    before.commit()
+    write(bell=b"3", saddle=b"0")
+    assert held() == {"bell": b"3", "rim": b"5", "saddle": b"0", "tyre": b"20"}, "what the database holds"
+
+
+def has_no_room(database):
+    """A transaction that reads, and writes more than there is room for."""
+    one = begin(database)
+    one.get("bell")
+    put_all(one, {"saddle": value(1, 800), "tyre": None, "rim": value(2, 800)})
+    with raises("OSError"):
+        one.commit()
+    with raises("RuntimeError"):
+        one.get("saddle")
 
 
 @check("disk-full", coverage=False)
@@ -229,8 +257,23 @@ def test_who_fits_is_committed(world, student):
             for number in range(40):
                 state |= kept_if_it_fits(database, {f"key/{number % 3}": value(number, 700)})
             assert state_of(database) == state, f"what the database holds on a disk with {room:,} bytes of room"
-        assert opened(student, disk) == state, f"what it holds when opened again, on a disk with {room:,} bytes of room"
-    assert len(state) == 3, "how many of three keys were committed, with room for 26,000 bytes"
+        for size in (10_000, 10):  # so that it tidies up
+            state |= kept_if_it_fits(database, {f"key/{number}": value(number, size) for number in range(3)})
+        words = f"on a disk that had {room:,} bytes of room for a while"
+        assert opened(student, disk) == state, f"what it holds when it is opened again, {words}"
+
+
+@check("disk-full")
+def test_it_opens_without_room(reopened, disk, write):
+    """What can be read can still be read when it is opened again on a disk without any room."""
+    write(saddle=b"1")
+    for number in range(36):
+        write(tyre=value(number, 700))
+        if number % 4 == 3:
+            full = disk.copy()
+            with full.full():
+                found = state_of(reopened(full))
+            assert found == {"saddle": b"1", "tyre": value(number, 700)}, f"what it holds after {number + 2} commits"
 
 
 def kept_if_it_fits(database, writes):

@@ -1,9 +1,9 @@
 """What the database costs: fsyncs, the work of opening, and room on the disk."""
 
 import pytest
-from model import begin, nothing_written, small, state_of, value
+from model import ODD, begin, commit, nothing_written, small, state_of, value
 
-from kata.grading import check, growth
+from kata.grading import check, growth, named, settle
 from kata.grading.disk import Disk
 
 
@@ -35,6 +35,17 @@ def test_reading_changes_nothing(database, disk, write):
 
 
 @check("fsyncs")
+def test_readers_do_not_tidy_up(database, disk, write):
+    """However much has been written before it, a transaction that only reads changes nothing on the disk."""
+    for number in range(30):
+        write(tyre=value(number, 900))
+        with nothing_written(disk, f"a transaction that has read, after {number + 1} commits"):
+            one = begin(database)
+            one.get("tyre")
+            one.commit()
+
+
+@check("fsyncs")
 def test_an_abort_changes_nothing(history, disk, write):
     """A transaction that is aborted costs no fsync and writes nothing."""
     write(saddle=b"1")
@@ -50,45 +61,43 @@ def test_an_abort_changes_nothing(history, disk, write):
 @check("recovery-cost", coverage=False)
 def test_opening_is_linear(world, student):
     """Opening takes at most about ten times as much work when there is ten times as much."""
-    disks = {size: filled(world, student, size) for size in (60, 600)}
+    disks = {size: filled(world, student, size) for size in (120, 1200)}
     for size, disk in disks.items():
         assert len(state_of(student.Database(disk))) == size, f"how many of {size} keys are found when it is opened"
 
     def work(size):
         opener = world.student()
         with opener.cpu() as used:
-            for _ in range(600 // size):
+            for _ in range(1200 // size):
                 opener.Database(disks[size])
-        return used.seconds * size / 600
+        return used.seconds * size / 1200
 
     growth(work, sizes=list(disks), at_most=1.4, what="The work of opening")
 
 
 @check("compact")
 @pytest.mark.parametrize(("keys", "size"), [(4, 1500), (60, 20), (1, 0)])
-def test_files_stay_small(database, disk, keys, size):
+def test_files_stay_small(database, disk, reopened, keys, size):
     """When the same keys are written again and again, the files stay within four times what they hold and 16 KiB."""
     state = {}
     for number in range(240):
         writes = {f"key/{(number * 7 + each) % keys}": value(number, size) for each in range(min(3, keys))}
         state |= writes
-        one = begin(database)
-        for key, content in writes.items():
-            one.put(key, content)
-        one.commit()
+        commit(database, writes)
         assert disk.used_bytes <= small(state), f"the bytes of all files after {number + 1} commits"
+    assert state_of(reopened(disk)) == state, "what the database holds when it is opened again"
 
 
 @check("compact")
 def test_what_was_deleted_takes_no_room(database, disk, reopened, write):
     """Keys that come and go leave nothing behind, and what is left is there when the database is opened again."""
-    write(saddle=b"1")
+    write(**ODD)
     for number in range(40):
         orders = [f"order/{number}/{'of a bicycle' * 5}/{each}" for each in range(20)]
         write(**dict.fromkeys(orders, value(number)))
         write(**dict.fromkeys(orders))
-        assert disk.used_bytes <= small({"saddle": b"1"}), f"the bytes of all files after {20 * number + 20} orders"
-    assert state_of(reopened(disk)) == {"saddle": b"1"}, "what the database holds when it is opened again"
+        assert disk.used_bytes <= small(ODD), f"the bytes of all files after {20 * number + 20} orders"
+    assert state_of(reopened(disk)) == ODD, "what the database holds when it is opened again"
 
 
 @check("compact")
@@ -109,19 +118,50 @@ def test_it_is_done_after_opening_too(disk, reopened):
         database = reopened(disk)
         for number in range(4):
             state[f"key/{number}"] = value(10 * life + number, 900)
-            one = begin(database)
-            one.put(f"key/{number}", state[f"key/{number}"])
-            one.commit()
+            commit(database, {f"key/{number}": state[f"key/{number}"]})
             assert disk.used_bytes <= small(state), f"the bytes of all files after {4 * life + number + 1} commits"
     assert state_of(database) == state, "what the database holds"
 
 
+@check("compact")
+@pytest.mark.parametrize("room", [15_000, 26_000])
+def test_it_is_done_when_there_is_room_again(disk, database, write, room):
+    """A database that had no room to tidy up stays small again once it has."""
+    state = {"the shop's window": value(1, 6000)}
+    write(**state)
+    with disk.full(room - disk.used_bytes):
+        for number in range(40):
+            one = begin(database)
+            one.put("saddle", value(number, 700))
+            (ended,) = settle([one.commit.start()])
+            if ended.error is not None:
+                break
+    for number in range(60):
+        state["saddle"] = value(number, 700)
+        write(saddle=state["saddle"])
+        assert disk.used_bytes <= small(state), f"the bytes of all files after {number + 1} commits with room"
+
+
+@check("compact")
+def test_what_crashes_leave_does_not_add_up(world, disk):
+    """Files that crashes leave behind while the database tidies up are removed sooner or later, not kept for ever."""
+    shelves = [f"shelf/{number}" for number in range(3)]
+    for _ in range(4):
+        database = named("database", world.student().Database(disk))
+        with disk.recording() as moments:
+            for number in range(9):
+                commit(database, {shelves[number % 3]: value(number, 4000)})
+        # The last of those at which most was there: the new files are complete, and the old ones not yet removed.
+        disk = max(reversed(moments), key=lambda moment: moment.disk.used_bytes).crashed("kept")
+    commit(named("database", world.student().Database(disk)), dict.fromkeys(shelves, b"1"))
+    most = small(dict.fromkeys(shelves, b"1"))
+    assert disk.used_bytes <= most, "the bytes of all files, one commit after four crashes while they were biggest"
+
+
 def filled(world, student, size):
-    """A disk with so many keys, each from a commit of its own."""
+    """A disk with so many keys, three from each commit."""
     disk = Disk(world)
     database = student.Database(disk)
-    for number in range(size):
-        one = begin(database)
-        one.put(f"key/{number}", value(number))
-        one.commit()
+    for number in range(0, size, 3):
+        commit(database, {f"key/{each}": value(each) for each in range(number, number + 3)})
     return disk

@@ -9,6 +9,7 @@ from kata.grading import together
 SETTLE_SECONDS = 5
 CONVERGE_SECONDS = 10
 CALL_SECONDS = 3
+NOISE_SECONDS = 1e-6
 
 # ---------------------------------------------------------------- answers
 

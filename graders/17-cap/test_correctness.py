@@ -33,6 +33,13 @@ def test_the_wall_clock_decides_nothing(cp, clock):
     clock.step_wall(-3600)
     cp["n2"].put("seat", b"bob")
     assert at(cp, "seat") == [[b"bob"]] * 3
+    for seconds in (-3600, 7200):
+        put = cp["n3"].put.start("seat", b"cyd at %d" % seconds)
+        clock.advance(0.03)
+        clock.step_wall(seconds)
+        clock.advance(3)
+        put.result()
+        assert at(cp, "seat") == [[b"cyd at %d" % seconds]] * 3
 
 
 @check("linearizable")
@@ -42,6 +49,16 @@ def test_puts_that_race(cp, history):
         settle([history.put(cp[name], "seat", b"%d.%d" % (number, each)) for each, name in enumerate(places)])
         for name in cp.names:
             settle([history.get(cp[name], "seat")])
+        history.expect_linearizable()
+
+
+@check("linearizable")
+def test_first_puts_that_race(cp, history):
+    """Replicas that have done the same so far, and put at the same moment, agree on whose put was the last."""
+    for key in ("seat 1", "seat 2", "seat 3"):
+        settle([history.put(cp[name], key, name.encode()) for name in cp.names])
+        for _ in range(2):
+            settle([history.get(cp[name], key) for name in cp.names])
         history.expect_linearizable()
 
 
@@ -146,6 +163,35 @@ def test_a_context_is_good_at_any_replica(ap, clock):
     assert at(ap, "basket", "n2") == [[b"jam"]]
     clock.advance(10)
     assert at(ap, "basket") == [[b"jam"]] * 3
+
+
+@check("causal")
+def test_it_replaces_what_that_had_replaced(ap, clock):
+    """A put replaces what the values that it has seen had replaced, also where those were never heard of."""
+    ap["n3"].put("basket", b"tea")
+    clock.advance(10)
+    with ap.net.partition({"n3"}, {"n1", "n2"}):
+        ap["n1"].put("basket", b"jam", context_at(ap, "basket", "n1"))
+        clock.advance(10)
+        ap["n2"].put("basket", b"rum", context_at(ap, "basket", "n2"))
+        clock.advance(10)
+        assert at(ap, "basket") == [[b"rum"], [b"rum"], [b"tea"]]
+    clock.advance(10)
+    assert at(ap, "basket") == [[b"rum"]] * 3
+
+
+@check("causal")
+def test_a_context_that_knows_more_than_the_replica(ap, clock):
+    """A put replaces what came with its context also at a replica that has heard of only a part of that."""
+    ap["n1"].put("basket", b"tea")
+    clock.advance(10)
+    with ap.net.partition({"n3"}, {"n1", "n2"}):
+        ap["n1"].put("basket", b"jam")
+        ap["n3"].put("basket", b"rum", context_at(ap, "basket", "n1"))
+        clock.advance(10)
+        assert at(ap, "basket") == [[b"jam", b"tea"], [b"jam", b"tea"], [b"rum"]]
+    clock.advance(10)
+    assert at(ap, "basket") == [[b"rum"]] * 3
 
 
 @check("causal")

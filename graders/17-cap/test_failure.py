@@ -1,8 +1,11 @@
 """What the replicas do when the network is cut, messages are lost, and replicas crash."""
 
+import itertools
+
 from model import (
     CALL_SECONDS,
     CONVERGE_SECONDS,
+    NOISE_SECONDS,
     SETTLE_SECONDS,
     Causality,
     Faults,
@@ -31,6 +34,35 @@ def test_a_replica_that_is_cut_off(cp, clock):
         calls = ended(clock, calls)
         assert [failed_with(call) for call in calls] == ["Unavailable"] * 4, "what a get and three puts raise at n3"
         assert at(cp, "seat", "n1", "n2") == [[b"bob"]] * 2
+
+
+@check("minority")
+def test_a_moment_in_between(cp, clock):
+    """A call ends within 3 s also when its replica can reach the others for a moment in between, and no longer."""
+    for moment in (0.06, 0.12, 0.17, 0.25):
+        with cp.net.partition({"n1"}, {"n2", "n3"}):
+            clock.advance(SETTLE_SECONDS)
+            calls = [cp["n1"].put.start("seat", b"%d ms" % (1000 * moment)), cp["n1"].get.start("seat")]
+            clock.advance(2.3)
+        clock.advance(moment)
+        with cp.net.partition({"n1"}, {"n2", "n3"}):
+            clock.advance(2 * CALL_SECONDS)
+        for call in calls:
+            assert call.done, f"whether {call} had ended"
+            assert call.seconds <= CALL_SECONDS + NOISE_SECONDS, f"the seconds that {call} took"
+
+
+@check("minority")
+def test_the_clock_on_the_wall_ends_no_wait(cp, clock):
+    """A replica that is cut off raises Unavailable within 3 s also when the wall clock is set back meanwhile."""
+    with cp.net.partition({"n3"}, {"n1", "n2"}):
+        clock.advance(SETTLE_SECONDS)
+        calls = [cp["n3"].get.start("seat"), cp["n3"].put.start("seat", b"eve")]
+        clock.advance(0.5)
+        clock.step_wall(-3600)
+        clock.advance(CALL_SECONDS)
+        ends = [failed_with(call) if call.done else "still waits" for call in calls]
+        assert ends == ["Unavailable"] * 2, "how a get and a put ended"
 
 
 @check("minority")
@@ -147,12 +179,13 @@ def test_one_that_only_hears_or_only_speaks(cp, history, clock):
 @check("one-way")
 def test_news_goes_round_about(ap, clock):
     """What was put at a replica reaches one that can't hear it by way of the third, within ten seconds."""
-    for sender, receiver in (("n1", "n2"), ("n3", "n1")):
+    for sender, receiver in itertools.permutations(ap.names, 2):
         with ap.net.cut({sender}, {receiver}):
+            key = f"{receiver} can't hear {sender}"
             for name in ap.names:
-                ap[name].put(f"from {sender}", name.encode())
+                ap[name].put(key, name.encode())
             clock.advance(CONVERGE_SECONDS)
-            assert at(ap, f"from {sender}") == [[b"n1", b"n2", b"n3"]] * 3
+            assert at(ap, key) == [[b"n1", b"n2", b"n3"]] * 3
 
 
 # ---------------------------------------------------------------- lossy
@@ -254,6 +287,72 @@ def test_a_majority_keeps_its_word(cp, clock):
         cp.crash("n1")
     clock.advance(SETTLE_SECONDS)
     assert at(cp, "seat", "n2", "n3") == [[b"new"]] * 2
+
+
+@check("crash")
+def test_an_older_value_elsewhere(cp, clock):
+    """A value that two of three CP replicas held is there also when one of them restarts beside one that has missed it,
+    and the other is gone."""
+    cp["n1"].put("seat", b"old")
+    with cp.net.partition({"n3"}, {"n1", "n2"}):
+        clock.advance(SETTLE_SECONDS)
+        cp["n1"].put("seat", b"new")
+        cp.crash("n1")
+        cp.crash("n2")
+    cp.start("n2")
+    clock.advance(SETTLE_SECONDS)
+    assert at(cp, "seat", "n2", "n3") == [[b"new"]] * 2
+
+
+@check("crash", coverage=False)
+def test_a_crash_right_after_a_message(cp, history, clock):
+    """What a CP replica has told another in a message is there after a crash that comes right behind that message."""
+    for sends in range(4):
+        settle([history.put(cp["n1"], "seat", b"before %d" % sends)])
+        with cp.crashed("n3"):
+            clock.advance(SETTLE_SECONDS)
+            cp.crash_at_send("n2", sends, leaves=True)
+            ended(clock, [history.put(cp["n1"], "seat", b"told %d" % sends)])
+            cp.call_off_crashes()
+            cp.crash("n1")
+        if "n2" not in cp.up():
+            cp.start("n2")
+        clock.advance(SETTLE_SECONDS)
+        settle([history.get(cp["n2"], "seat"), history.get(cp["n3"], "seat")])
+        cp.start_all()
+        clock.advance(SETTLE_SECONDS)
+        history.expect_linearizable()
+
+
+@check("crash")
+def test_a_crash_while_it_pushes(ap, clock):
+    """An AP put that a crash has cut short is forgotten or kept, here and elsewhere, and takes no other's place."""
+    for sends, leaves in ((0, True), (1, True), (1, False)):
+        key = f"basket {sends} {leaves}"
+        ap.crash_at_send("n1", sends, leaves=leaves)
+        cut_short = ap["n1"].put.start(key, b"tea")
+        clock.advance(3)
+        ap.call_off_crashes()
+        ap.start_all()
+        ap["n1"].put(key, b"jam")
+        clock.advance(CONVERGE_SECONDS)
+        first, *others = at(ap, key)
+        assert others == [first] * 2, f"the values of {key!r} at n2 and n3, beside those at n1"
+        assert b"jam" in first, f"whether the put after the crash is there, in {first}"
+        if not cut_short.killed:
+            assert b"tea" in first, f"whether the put before the crash is there, which had ended, in {first}"
+
+
+@check("crash")
+def test_a_context_outlives_a_crash(ap, clock):
+    """In AP, a context that a replica gave before a crash is good there after it."""
+    ap["n1"].put("basket", b"tea")
+    context = context_at(ap, "basket", "n1")
+    with ap.crashed("n1"):
+        clock.advance(1)
+    ap["n1"].put("basket", b"jam", context)
+    clock.advance(CONVERGE_SECONDS)
+    assert at(ap, "basket") == [[b"jam"]] * 3
 
 
 @check("crash")
@@ -359,6 +458,52 @@ def test_one_get_saw_it(cp, history, clock):
 
 
 @check("indefinite")
+def test_what_a_get_saw_stays(cp, history, clock):
+    """When a get has given the value of a put, it stays also where the put has ended in Unavailable."""
+    settle([history.put(cp["n2"], "seat", b"ada")])
+    for key in ("seat", "nobody's seat"):
+        with cp.net.partition({"n3"}, {"n1", "n2"}):
+            clock.advance(SETTLE_SECONDS)
+            put_and_see(cp, history, clock, key)
+        with cp.net.partition({"n2"}, {"n1", "n3"}):
+            clock.advance(SETTLE_SECONDS)
+            settle([history.get(cp["n1"], key), history.get(cp["n3"], key)])
+        history.expect_linearizable()
+
+
+def put_and_see(cp, history, clock, key):
+    """A put at n1 that hears no acknowledgement of n2, and a get there that hears n2 for a moment."""
+    put = history.put(cp["n1"], key, b"bob")
+    clock.advance(0.12)
+    with cp.net.cut({"n2"}, {"n1"}):
+        clock.advance(0.1)
+    get = history.get(cp["n1"], key)
+    clock.advance(0.105)  # time for that round trip, and for no other
+    with cp.net.cut({"n2"}, {"n1"}):
+        ended(clock, [put, get])
+
+
+@check("indefinite")
+def test_a_put_that_waits_long_takes_effect_once(cp, history, clock):
+    """A put that hears no answers for a while does not take effect again behind one that has replaced it meanwhile."""
+    for number, seconds in enumerate((0.5, 1.2, 1.9)):
+        settle([history.put(cp["n3"], "seat", b"ada %d" % number)])
+        put = history.put(cp["n1"], "seat", b"bob %d" % number)
+        clock.advance(0.12)
+        with cp.net.cut({"n2", "n3"}, {"n1"}):
+            clock.advance(0.1)
+            settle([history.get(cp["n2"], "seat")])
+            settle([history.put(cp["n2"], "seat", b"cyd %d" % number)])
+            settle([history.get(cp["n3"], "seat")])
+            clock.advance(seconds)
+        ended(clock, [put])
+        settle([history.get(cp["n2"], "seat")])
+        clock.advance(SETTLE_SECONDS)
+        settle([history.get(cp["n3"], "seat")])
+        history.expect_linearizable()
+
+
+@check("indefinite")
 def test_a_put_takes_effect_once(cp, history, clock):
     """A put whose acknowledgements were lost does not take effect again after another put has replaced it."""
     settle([history.put(cp["n3"], "seat", b"ada")])
@@ -391,6 +536,25 @@ def test_a_put_is_cut_short_by_a_crash(cp, history, clock):
             in_turn([(history.get, cp["n3"]), (history.put, cp["n1"], b"after %d" % sends)])
         clock.advance(SETTLE_SECONDS)
         in_turn([(history.get, cp[name]) for name in cp.names])
+        history.expect_linearizable()
+
+
+@check("indefinite")
+def test_a_put_after_one_that_was_cut_short(cp, history, clock):
+    """A put that a crash cut short and the next one of that replica are two: gets agree on which came last."""
+    for sends in (1, 2, 3, 4):
+        with cp.crashed("n1"):  # so that both of its lives begin alike
+            settle([history.put(cp["n2"], "seat", b"before %d" % sends)])
+        clock.advance(SETTLE_SECONDS)
+        cp.crash_at_send("n1", sends)
+        ended(clock, [history.put(cp["n1"], "seat", b"cut short %d" % sends)])
+        cp.call_off_crashes()
+        cp.start_all()
+        with cp.net.partition({"n2"}, {"n1", "n3"}):
+            clock.advance(SETTLE_SECONDS)
+            in_turn([(history.put, cp["n1"], b"the next %d" % sends)])
+        clock.advance(SETTLE_SECONDS)
+        in_turn([(history.get, cp[name]) for name in cp.names * 2])
         history.expect_linearizable()
 
 

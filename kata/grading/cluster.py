@@ -103,9 +103,12 @@ class Cluster:
         self._students.pop(name).kill()
         self._world.faults += 1
 
-    def crash_at_send(self, name: str, sends: int) -> None:
-        """Crash it when it has sent so many messages more, in the place of the next, which never leaves it."""
-        self._endpoints[name].after_sends(sends, lambda: self.crash(name))
+    def crash_at_send(self, name: str, sends: int, *, leaves: bool = False) -> None:
+        """Crash it when it has sent so many messages more, in the place of the next, which never leaves it.
+
+        With `leaves` the next one does leave it, and it crashes before it can do anything more.
+        """
+        self._endpoints[name].after_sends(sends, lambda: self.crash(name), leaves=leaves)
 
     def call_off_crashes(self) -> None:
         """What `crash_at_send` has set and what has not happened yet will not happen."""

@@ -30,6 +30,8 @@ from kata.wire import shown
 
 SECTOR_BYTES = 64
 """Of what is written at once, how much reaches the disk as a whole."""
+_SMALL_BYTES = 8
+"""And how much of its first sector's worth, where headers stand: no program was promised any sectors."""
 
 CAPACITY_BYTES = 2 * 1024 * 1024
 """Of all files together."""
@@ -216,10 +218,11 @@ class Disk:
     def after_crash(self, fate: Fate) -> Disk:
         """Another disk, with what a crash at this moment leaves."""
         chance = random.Random(self._world.random.getrandbits(64))
+        share = chance.choice((0.5, 0.9, 0.98))  # many holes, or one that only the last checksum sees
         fates: dict[Fate, Arrives] = {
             "lost": lambda size: 0,
             "kept": lambda size: size,
-            "torn": lambda size: size if chance.random() < 0.5 else 0,
+            "torn": lambda size: size if chance.random() < share else 0,
         }
         return self._found(lambda: fates[fate])
 
@@ -314,7 +317,8 @@ def _written(offset: int, data: bytes) -> Change:
     def change(file: bytearray, arrives: Arrives) -> None:
         start = offset
         while start < offset + len(content):
-            end = min(start - start % SECTOR_BYTES + SECTOR_BYTES, offset + len(content))
+            piece = _SMALL_BYTES if start < offset + SECTOR_BYTES else SECTOR_BYTES
+            end = min(start - start % piece + piece, offset + len(content))
             arrived = start + arrives(end - start)
             if arrived > start:
                 if len(file) < arrived:

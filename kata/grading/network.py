@@ -224,10 +224,16 @@ class Endpoint:
         self._name = name
         self._sends_left: int | None = None
         self._then: Callable[[], None] = lambda: None
+        self._leaves = False
 
-    def after_sends(self, count: int | None, action: Callable[[], None] = lambda: None) -> None:
-        """Let so many more sends pass; at the next one, `action` happens in its place. None: let all pass."""
-        self._sends_left, self._then = count, action
+    def after_sends(
+        self, count: int | None, action: Callable[[], None] = lambda: None, *, leaves: bool = False
+    ) -> None:
+        """Let so many more sends pass; at the next one, `action` happens in its place. None: let all pass.
+
+        With `leaves` that one passes as well, and `action` happens before its sender does anything more.
+        """
+        self._sends_left, self._then, self._leaves = count, action, leaves
 
     @remote(posted=True, told=False)
     def send(self, to: str, message: object) -> None:
@@ -235,12 +241,13 @@ class Endpoint:
         self._network.expect_name(to)
         if not is_plain(message):
             refuse(TypeError("net.send takes plain data as a message: numbers, text, bytes, and collections of them"))
-        if self._sends_left == 0:
-            self._then()
-            return
-        if self._sends_left is not None:
+        at_last = self._sends_left == 0
+        if self._sends_left:
             self._sends_left -= 1
-        self._network.send(self._name, to, message)
+        if not at_last or self._leaves:
+            self._network.send(self._name, to, message)
+        if at_last:
+            self._then()
 
 
 def is_plain(value: object) -> bool:

@@ -89,8 +89,8 @@ def _wrong(got: object, expected: str, right: object, subject: Callable[[], obje
     if said:
         said = said[:1].upper() + said[1:]
     elif call is not None and call.entry is not None:
-        if position is not None and isinstance(right, list | tuple):
-            got, right = call.value, right[position]
+        if position is not None and isinstance(got, list) and isinstance(right, list | tuple):
+            got, right = got[position], right[position]
             expected = shown(right)
         call.entry.expected = expected
         said = call.doing()

@@ -1,6 +1,6 @@
 """Loses: recover-again. When it is opened, the log is written anew, with a mark for each time.
 
-May lose: rot, durable, atomic, compact"""
+May lose: rot, durable, atomic, compact, disk-full"""
 
 import struct
 import zlib

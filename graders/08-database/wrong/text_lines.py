@@ -1,6 +1,6 @@
 """Loses: basics. A key is kept as a line of text.
 
-May lose: rot"""
+May lose: rot, compact"""
 
 import struct
 import zlib

@@ -1,4 +1,6 @@
-"""Loses: recover-again. Half a new log that a crash has left stays, and the next one is written behind it."""
+"""Loses: recover-again. Half a new log that a crash has left stays, and the next one is written behind it.
+
+May lose: compact"""
 
 import struct
 import zlib

@@ -1,6 +1,6 @@
 """Loses: both-sides. A key is pushed for five rounds after it has changed here and then no more, so that a longer partition is never made good.
 
-May lose: one-way, converge, crash"""
+May lose: one-way, converge, crash, causal"""
 import asyncio
 import pickle
 import time

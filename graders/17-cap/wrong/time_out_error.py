@@ -1,4 +1,6 @@
-"""Loses: minority, one-way, indefinite, lossy. The time-out reaches the caller as it is."""
+"""Loses: minority, one-way, indefinite, lossy. The time-out reaches the caller as it is.
+
+May lose: crash"""
 
 import ast
 import asyncio

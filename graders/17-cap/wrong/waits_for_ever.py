@@ -1,4 +1,6 @@
-"""Loses: minority, one-way, indefinite, lossy. Nobody tells a call that its time is up."""
+"""Loses: minority, one-way, indefinite, lossy. Nobody tells a call that its time is up.
+
+May lose: crash"""
 
 import ast
 import asyncio
