@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kata.grading.websocket import (
     BINARY,
+    CLOSE,
     CONTINUATION,
     PING,
     PONG,
@@ -14,6 +15,7 @@ from kata.grading.websocket import (
     bytewise,
     client_frame,
     close,
+    closing,
     fragments,
     splits,
     text,
@@ -40,6 +42,7 @@ RESERVED_BITS = {
     "a message with RSV1 set (Autobahn 3.2)": client_frame(TEXT, b"hello", reserved=4),
     "a message with RSV2 set (Autobahn 3.1)": client_frame(BINARY, b"hello", reserved=2),
     "a ping with RSV3 set (Autobahn 3.5)": client_frame(PING, b"hello", reserved=1),
+    "a continuation with RSV1 set": client_frame(TEXT, b"one", fin=False) + client_frame(CONTINUATION, reserved=4),
 }
 OPCODES = {
     f"a frame with the opcode {opcode} (Autobahn 4)": client_frame(opcode, b"hello") for opcode in (3, 7, 11, 15)
@@ -48,16 +51,22 @@ UNMASKED = {
     "a message that isn't masked": client_frame(TEXT, b"hello", masked=False),
     "an empty message that isn't masked": client_frame(BINARY, b"", masked=False),
     "a ping that isn't masked": client_frame(PING, b"hello", masked=False),
+    "a continuation that isn't masked": client_frame(TEXT, b"one", fin=False)
+    + client_frame(CONTINUATION, masked=False),
 }
 CONTROL = {
     "a ping that is fragmented (Autobahn 5.1)": client_frame(PING, b"hello", fin=False),
     "a pong that is fragmented (Autobahn 5.2)": client_frame(PONG, b"hello", fin=False),
     "a ping of 126 bytes (Autobahn 2.5)": client_frame(PING, b"p" * 126),
+    "a pong of 126 bytes": client_frame(PONG, b"p" * 126),
+    "a close that is fragmented": client_frame(CLOSE, closing(1000), fin=False),
     "a close of 126 bytes (Autobahn 7.3.6)": close(1000, b"r" * 124),
 }
 SEQUENCES = {
     "a continuation of nothing (Autobahn 5.9)": client_frame(CONTINUATION, b"hello"),
     "a continuation after a whole message (Autobahn 5.12)": text("hello") + client_frame(CONTINUATION, b"x", fin=False),
+    "an empty continuation of nothing": client_frame(CONTINUATION),
+    "the beginning of a message in the middle of another": client_frame(TEXT, b"one", fin=False) * 2,
     "a message in the middle of another (Autobahn 5.18)": client_frame(TEXT, b"one", fin=False) + text("two"),
     "a message in the middle of an empty fragment": client_frame(BINARY, b"", fin=False) + text("two"),
 }
@@ -76,12 +85,15 @@ NOT_UTF8 = {
     "text with a byte that UTF-8 never has (Autobahn 6.6)": client_frame(TEXT, b"good \xff bad"),
     "text with an overlong form (Autobahn 6.3)": client_frame(TEXT, _OVERLONG),
     "text with a surrogate (Autobahn 6.18)": client_frame(TEXT, _SURROGATE),
+    "text with a pair of surrogates": client_frame(TEXT, b"\xed\xa0\xbd\xed\xba\x80"),
     "text beyond U+10FFFF (Autobahn 6.19)": client_frame(TEXT, _TOO_HIGH),
+    "text of half a character": client_frame(TEXT, b"\xc3"),
     "text that ends within a character (Autobahn 6.6.2)": client_frame(TEXT, WORDS.encode()[:-1]),
     "two fragments that end within a character": b"".join(fragments(TEXT, [b"gr\xc3\xbc", b"n \xe2\x82"])),
 }
 REASON_NOT_UTF8 = {
     "a close with a reason that isn't UTF-8 (Autobahn 7.5.1)": close(1000, b"good \xff bad"),
+    "a close with a reason with a surrogate": close(1000, _SURROGATE),
     "a close with a reason that ends within a character": close(1001, "träge".encode()[:3]),
 }
 

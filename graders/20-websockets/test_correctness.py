@@ -21,6 +21,7 @@ from kata.grading.websocket import (
     ACCEPT,
     BINARY,
     CLOSE,
+    CONTINUATION,
     PING,
     PONG,
     TEXT,
@@ -70,6 +71,36 @@ def test_headers_are_read_as_http_has_them(new_peer):
 
 
 @check("handshake")
+def test_lists_of_values_and_other_headers(new_peer):
+    """Values stand in one header or in several, in any order, with or without blanks; what else comes is ignored."""
+    for line, others in (
+        ("Connection: Upgrade", "Connection: Upgrade\r\nConnection: keep-alive"),
+        ("Connection: Upgrade", "Connection: keep-alive,Upgrade,close"),
+        ("Upgrade: websocket", "Upgrade: h2c\r\nUpgrade: websocket  "),
+        ("Host: ", "Content-Length: 0\r\nSec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\nHost: "),
+        ("Host: ", "X-Name: Zoë\u0085 \u2028 here\r\nHost: "),
+    ):
+        changed = request().replace(line.encode(), others.encode(), 1)
+        assert new_peer().send(changed, what=f"a request with {others!r}") == [opened(path="/prices")]
+    latin = request().replace(b"Host: ", b"X-Name: Zo\xeb\r\nHost: ")
+    assert new_peer().send(latin, what="a request with a header in Latin-1") == [opened(path="/prices")]
+
+
+@check("handshake")
+def test_the_path_is_as_it_was_asked_for(new_peer):
+    """The path of the event is the request's, with its query, and not a letter is changed."""
+    for path in ("/a%20b//c?x=1&y=%C3%BC", "/", "/prices?", "/../up/./here"):
+        assert new_peer().send(request(path)) == [opened(path=path)]
+
+
+@check("handshake")
+def test_frames_may_follow_the_head(new_peer):
+    """What comes behind the empty line in the same read is frames, and no part of the head, however long it is."""
+    events = new_peer().send(request(), binary(b"x" * 9000), what="a request and a frame of 9,000 bytes")
+    assert events == [opened(path="/prices"), message(data=b"x" * 9000)]
+
+
+@check("handshake")
 def test_offers_are_not_taken_up(fresh):
     """No extension and no subprotocol is chosen, whatever the client offers."""
     offers = {"sec_websocket_extensions": "permessage-deflate", "sec_websocket_protocol": "chat, superchat"}
@@ -92,6 +123,11 @@ def test_a_wrong_request_is_refused(new_peer):
         "no Connection": request(connection=None),
         "a Connection that is only kept alive": request(connection="keep-alive"),
         "no key": request(sec_websocket_key=None),
+        "a get": request(start="get /prices HTTP/1.1"),
+        "a Connection that upgrades": request(connection="Upgrades"),
+        "another version, and no key": request(sec_websocket_version="8", sec_websocket_key=None),
+        "another version, and no Host": request(sec_websocket_version="8", host=None),
+        "a key of 18 bytes": request(sec_websocket_key="MTIzNDU2Nzg5MDEyMzQ1Njc4"),
         "a key of 15 bytes": request(sec_websocket_key="MTIzNDU2Nzg5MDEyMzQ1"),
         "a key that isn't base64": request(sec_websocket_key="not base64 at all"),
         "a key with a character that base64 hasn't": request(sec_websocket_key="dGhlIHNhbXBs*ZSBub25jZQ=="),
@@ -102,7 +138,7 @@ def test_a_wrong_request_is_refused(new_peer):
 @check("handshake")
 def test_another_version_is_told_the_right_one(new_peer):
     """If only the version is another one, the answer is 426 and names version 13."""
-    for version in ("8", "14", None):
+    for version in ("8", "14", "113", "abc", None):
         answer = refused(new_peer(), request(sec_websocket_version=version), 426, f"the version {version}")
         assert answer.headers.get("sec-websocket-version") == "13", "the answer's header Sec-WebSocket-Version"
 
@@ -213,6 +249,15 @@ def test_a_character_is_cut_in_two(peer):
     for at in range(1, len(encoded)):
         assert peer.send(*fragments(TEXT, [encoded[:at], encoded[at:]])) == [message(data=WORDS)]
     assert peer.send(*fragments(TEXT, [bytes((byte,)) for byte in encoded])) == [message(data=WORDS)]
+
+
+@check("fragments")
+def test_two_connections_have_nothing_in_common(new_open):
+    """What one connection has heard of a message is no part of another's."""
+    one, two = new_open(), new_open()
+    assert one.send(client_frame(TEXT, b"one ", fin=False)) == []
+    assert two.send(*fragments(TEXT, [b"an", b"other"])) == [message(data="another")]
+    assert one.send(client_frame(CONTINUATION, b"whole")) == [message(data="one whole")]
 
 
 @check("fragments")
@@ -334,6 +379,69 @@ def test_closing_first(peer):
     peer.connection.close(1001)
     assert peer.send(close(1000, b"bye")) == [closed(code=1000, reason="bye")]
     assert peer.heard() == [], "the frames that were sent after the first close"
+
+
+@check("closing")
+def test_a_close_within_a_message(peer):
+    """A close may come between the frames of a message, and is answered as ever; the message is lost."""
+    assert peer.send(client_frame(TEXT, b"half", fin=False), close(1001)) == [closed(code=1001, reason="")]
+    assert [(frame.opcode, frame.payload[:2]) for frame in peer.heard()] == [(CLOSE, closing(1001))], "what was sent"
+
+
+@check("closing")
+def test_what_had_begun_before_close(new_open):
+    """What had come in part when `close` was called is reported like all else, and an answer without a code is 1005."""
+    peer, (first, second) = new_open(), fragments(BINARY, [b"one ", b"two"])
+    assert peer.send(first, second[:3]) == []
+    peer.connection.close(4000)
+    assert peer.send(second[3:], client_frame(PING, b"?")) == [message(data=b"one two"), ping(payload=b"?")]
+    assert peer.send(binary(b"whole"), close()) == [message(data=b"whole"), closed(code=1005, reason="")]
+
+
+@check("closing")
+def test_every_code_can_be_sent(new_open):
+    """`close` takes every code that may be sent."""
+    for code in GOOD_CODES:
+        peer = new_open()
+        peer.connection.close(code)
+        assert peer.heard() == [Frame(CLOSE, closing(code))], f"the frames that were sent by a close with {code}"
+
+
+@check("closing")
+def test_silence_after_any_end(new_peer, new_open, clock):
+    """However a connection ended, nothing more is reported, due or sent; `send` and `ping` raise, `close` doesn't."""
+    refused_one = new_peer()
+    refused_one.send(request(host=None))
+    is_silent(refused_one, "refused", clock)
+    for how, frame in (("closed", close(1000)), ("failed", client_frame(3)), ("closed by both", close(1001))):
+        peer = new_open()
+        if how == "closed by both":
+            peer.connection.close(1001)
+        peer.send(frame)
+        is_silent(peer, how, clock)
+    for how in ("hung up", "no pong", "no close"):
+        peer = new_open(ping_interval=8, ping_timeout=3, close_timeout=5)
+        clock.advance(8)
+        peer.connection.close() if how == "no close" else peer.wake()
+        clock.advance(5)
+        assert (peer.hang_up() if how == "hung up" else peer.wake()) == [closed(code=1006, reason="")]
+        is_silent(peer, how, clock)
+
+
+def is_silent(peer, how, clock):
+    """The connection is over: nothing comes of anything."""
+    after = f"after the end of a connection ({how})"
+    peer.heard_bytes()
+    assert peer.feed([text("late"), client_frame(PING), close(1000)]) == [], f"the events {after}"
+    for speak in (peer.connection.send, peer.connection.ping):
+        with raises("RuntimeError"):
+            speak(b"hello")
+    peer.connection.close(1001)
+    assert peer.hang_up() == []
+    clock.advance(100)
+    assert peer.connection.next_timer() is None
+    assert peer.wake() == []
+    assert peer.heard_bytes() == b"", f"what is sent {after}"
 
 
 @check("closing")

@@ -156,13 +156,40 @@ def test_what_came_before_is_still_answered(peer):
 
 
 @check("protocol-errors")
-def test_no_second_close_frame(peer):
-    """A violation after `close` ends the connection, without a second close frame."""
-    peer.connection.close(1001)
-    events = peer.send(client_frame(TEXT, b"x", reserved=1), text("later"))
-    assert len(events) == 1, "how many events there were"
-    assert close_codes(events) == [1002], "the codes of the Closed events"
-    assert peer.heard() == [Frame(CLOSE, closing(1001))], "the frames that were sent"
+def test_no_second_close_frame(new_open):
+    """What breaks a rule after `close` ends the connection with its own code, and without a second close frame."""
+    for code, what, frame in (
+        (1002, "a reserved bit", client_frame(TEXT, b"x", reserved=1)),
+        (1002, "a close with 1005", close(1005)),
+        (1007, "text that isn't UTF-8", client_frame(TEXT, b"\xff")),
+        (1007, "a reason that isn't UTF-8", close(1000, b"\xff")),
+        (1009, "a message that is too big", client_frame(BINARY, announced=201)),
+    ):
+        peer = new_open(max_message=200)
+        peer.connection.close(1001)
+        events = peer.send(frame, text("later"), what=what)
+        assert len(events) == 1, f"how many events there were after {what}"
+        assert close_codes(events) == [code], f"the codes of the Closed events after {what}"
+        assert peer.heard() == [Frame(CLOSE, closing(1001))], f"the frames that were sent, up to {what}"
+
+
+@check("protocol-errors")
+def test_a_reason_of_its_own_is_short(new_open):
+    """The close frame with which a connection is failed has at most 125 bytes, like any other."""
+    for what, frame in (RESERVED_BITS | OPCODES | UNMASKED | CONTROL | SEQUENCES | CLOSES).items():
+        peer = new_open()
+        peer.send(frame, what=what)
+        longest = max((len(sent.payload) for sent in peer.heard()), default=0)
+        assert longest <= 125, f"the bytes of the longest frame that was sent after {what}"
+
+
+@check("protocol-errors")
+def test_a_length_beyond_all_bounds(new_open):
+    """A 64-bit length whose first bit is set ends the connection with 1002 or 1009."""
+    for size in (2**63, 2**63 + 5, 2**64 - 1):
+        events = new_open().send(client_frame(BINARY, announced=size), what=f"the header of {size} bytes")
+        assert len(events) == 1, f"how many events there were after a length of {size}"
+        assert close_codes(events)[:1] in ([1002], [1009]), f"the codes of the Closed events after a length of {size}"
 
 
 @check("bad-text")
@@ -175,6 +202,22 @@ def test_text_that_is_not_utf8(must_fail):
 def test_a_reason_that_is_not_utf8(must_fail):
     """A close's reason that isn't UTF-8 is answered with 1007 (Autobahn 7.5.1)."""
     must_fail(1007, REASON_NOT_UTF8)
+
+
+@check("bad-text")
+def test_bad_text_is_seen_when_it_is_whole(new_open):
+    """Text that isn't UTF-8 ends the connection at the latest when its message is complete, and is no message."""
+    for what, frames in (NOT_UTF8 | REASON_NOT_UTF8).items():
+        events = new_open().send(frames, what=what)
+        assert len(events) == 1, f"how many events there were after {what}"
+        assert close_codes(events) == [1007], f"the codes of the Closed events after {what}"
+
+
+@check("bad-text")
+def test_odd_text_is_text(peer):
+    """Characters that stand for nothing, for an error or for a byte order are characters like any other."""
+    for odd in ("\ufffd", "\uffff", "\ufeffwith a mark", "\x00"):
+        assert peer.send(text(odd)) == [message(data=odd)]
 
 
 @check("too-big")
@@ -202,6 +245,21 @@ def test_fragments_that_add_up(must_fail):
     parts = client_frame(BINARY, b"x" * 15, fin=False) + client_frame(CONTINUATION, b"y" * 5, fin=False)
     header = client_frame(CONTINUATION, announced=1)
     must_fail(1009, {"two fragments of 20 bytes and the header of one more": parts + header}, max_message=20)
+
+
+@check("too-big")
+def test_text_adds_up_by_its_bytes(new_open):
+    """Text in several frames counts by its bytes, whatever comes between them, and however they are cut."""
+    start = client_frame(TEXT, "Zürich".encode(), fin=False) + client_frame(PING, b"now")
+    rest = client_frame(CONTINUATION, " → 東京!!".encode())
+    for pieces in ([start, rest], bytewise(start + rest).pieces):
+        whole = new_open(max_message=20).feed(pieces)
+        assert whole == [ping(payload=b"now"), message(data="Zürich → 東京!!")], "the events of exactly 20 bytes"
+    for pieces in ([start], bytewise(start).pieces):
+        peer = new_open(max_message=20)
+        peer.feed(pieces)
+        events = peer.send(client_frame(CONTINUATION, announced=14), what="the header of 14 bytes more than 7")
+        assert close_codes(events) == [1009], "the codes of the Closed events"
 
 
 @check("too-big")
@@ -248,9 +306,36 @@ def test_an_end_is_reported_once(new_open):
 
 
 @check("gone")
+def test_what_was_to_go_out_before(new_open, clock):
+    """What was sent before the end is still in `data_to_send` when the client has gone."""
+    for how in ("hangs up", "does not answer a ping", "does not answer the close"):
+        peer = new_open(ping_interval=8, ping_timeout=3, close_timeout=5)
+        if how == "does not answer a ping":
+            clock.advance(8)
+            peer.wake()
+            peer.heard()
+        peer.connection.send(b"the last word")
+        if how == "does not answer the close":
+            peer.connection.close()
+        clock.advance(5)
+        events = peer.hang_up() if how == "hangs up" else peer.wake()
+        assert events == [closed(code=1006, reason="")], f"the events when a client {how}"
+        assert peer.heard()[:1] == [Frame(BINARY, b"the last word")], f"the first frame for a client that {how}"
+
+
+@check("gone")
 def test_some_codes_are_never_sent(peer):
     """`close` takes neither 1005, 1006 and 1015, nor any other code that may not be sent, nor a long reason."""
-    for code, reason in ((1005, ""), (1006, "gone"), (1015, ""), (999, ""), (1004, ""), (2999, ""), (5000, "")):
+    for code, reason in (
+        (0, ""),
+        (1005, ""),
+        (1006, "gone"),
+        (1015, ""),
+        (999, ""),
+        (1004, ""),
+        (2999, ""),
+        (5000, ""),
+    ):
         with raises("ValueError"):
             peer.connection.close(code, reason)
     with raises("ValueError"):

@@ -3,7 +3,7 @@
 from cases import closed, message, ping, pong
 
 from kata.grading import check, growth
-from kata.grading.websocket import BINARY, CLOSE, PING, PONG, TEXT, Frame, bytewise, client_frame, close, text
+from kata.grading.websocket import BINARY, CLOSE, PING, PONG, TEXT, Frame, binary, bytewise, client_frame, close, text
 
 
 @check("deadlines")
@@ -60,6 +60,66 @@ def test_nothing_else_is_an_answer(new_open, clock):
     frames = (text("I am here"), client_frame(PING, payload), client_frame(PONG, other))
     assert peer.send(*frames) == [message(data="I am here"), ping(payload=payload), pong(payload=other)]
     clock.advance(2)
+    assert peer.wake() == [closed(code=1006, reason="")]
+
+
+@check("deadlines")
+def test_nearly_the_payload_is_no_answer(new_open, clock):
+    """A pong with a part of the payload, with more, with none, or with that of an earlier ping is no answer."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    first = next_ping(peer, clock, after=8)
+    peer.send(client_frame(PONG, first))
+    second = next_ping(peer, clock, after=8)
+    near = (first, second[:-1], second + b"!", b"", bytes(byte ^ 1 for byte in second))
+    for other in near:
+        if other != second and len(other) <= 125:
+            assert peer.send(client_frame(PONG, other)) == [pong(payload=other)]
+    clock.advance(3)
+    assert peer.wake() == [closed(code=1006, reason="")]
+
+
+@check("deadlines")
+def test_nothing_puts_a_ping_off(new_open, clock):
+    """A ping is due at its interval, whatever is heard and sent in the meantime."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    clock.advance(4)
+    peer.send(
+        text("hello"), client_frame(PING, b"client"), client_frame(PONG, b"unasked"), client_frame(PONG, b"unasked")
+    )
+    peer.connection.send(b"hello")
+    peer.connection.ping(b"server")
+    peer.send(client_frame(PONG, b"server"))
+    assert peer.connection.next_timer() == 4
+    assert [frame.opcode for frame in peer.heard()] == [PONG, BINARY, PING], "the opcodes of what was sent"
+    next_ping(peer, clock, after=4)
+
+
+@check("deadlines")
+def test_only_the_timer_does_it(new_open, clock):
+    """What is overdue is done by `handle_timer` alone, and a late answer is one if it comes before that."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    clock.advance(20)
+    assert peer.send(binary(b"hello")) == [message(data=b"hello")]
+    assert peer.connection.next_timer() <= 0
+    assert peer.heard() == [], "the frames that were sent without handle_timer"
+    payload = next_ping(peer, clock, after=0)
+    assert peer.connection.next_timer() == 3
+    clock.advance(10)
+    assert peer.send(binary(b"still here")) == [message(data=b"still here")]
+    assert peer.send(client_frame(PONG, payload)) == [pong(payload=payload)]
+    assert peer.wake() == []
+    assert peer.connection.next_timer() == 8
+
+
+@check("deadlines")
+def test_a_second_close_changes_no_deadline(new_open, clock):
+    """`close` does nothing when a close frame has been sent already, so that the client has no more time."""
+    peer = new_open(close_timeout=5)
+    peer.connection.close(1001)
+    clock.advance(2)
+    peer.connection.close(1000)
+    assert peer.connection.next_timer() == 3
+    clock.advance(3)
     assert peer.wake() == [closed(code=1006, reason="")]
 
 
@@ -274,6 +334,15 @@ def test_what_was_taken_waits_no_more(clients, broadcaster, clock):
             assert broadcaster.publish("y" * 446) == 4
             clock.advance(2)
     assert len(clients[2].received) == 16, "how many messages the slow client got"
+
+
+@check("bounded")
+def test_one_frame_above_the_limit(clients, broadcaster):
+    """A single frame of more than the limit is taken for nobody, also where nothing waits."""
+    assert broadcaster.publish("x" * 996) == 4
+    assert [client.aborted for client in clients] == [False] * 4, "who was aborted for a frame of 1,000 bytes"
+    assert broadcaster.publish("x" * 997) == 0
+    assert [client.aborted for client in clients] == [True] * 4, "who was aborted for a frame of 1,001 bytes"
 
 
 @check("bounded")

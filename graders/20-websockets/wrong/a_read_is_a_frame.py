@@ -1,4 +1,6 @@
-"""Loses: any-split, fragments, protocol-errors, bad-text, too-big, gone. It takes what one read brings for one frame, as it was on the developer's machine."""
+"""Loses: any-split, fragments, protocol-errors, bad-text, too-big, gone. It takes what one read brings for one frame, as it was on the developer's machine.
+
+May lose: closing"""
 
 import asyncio
 import base64

@@ -1,6 +1,6 @@
 """Loses: gone. It reports the end of the stream each time.
 
-May lose: handshake"""
+May lose: handshake, closing"""
 
 import asyncio
 import base64

@@ -1,4 +1,6 @@
-"""Loses: any-split, fragments, pings, closing, deadlines, protocol-errors, too-big. It takes one thing out of its buffer for each read, and leaves the rest for the next."""
+"""Loses: any-split, fragments, pings, closing, deadlines, protocol-errors, too-big. It takes one thing out of its buffer for each read, and leaves the rest for the next.
+
+May lose: handshake, bad-text"""
 
 import asyncio
 import base64

@@ -1,4 +1,6 @@
-"""Loses: too-big. It sees that a message is too big when all of it has come."""
+"""Loses: too-big. It sees that a message is too big when all of it has come.
+
+May lose: protocol-errors"""
 
 import asyncio
 import base64
