@@ -70,12 +70,26 @@ def test_keys_that_were_never_admitted_are_not_held(new_limiters):
         assert grown < 6.5, f"by how many MiB the memory of a {limiter} has grown in 3,000 such calls; a key has 4 KiB"
 
 
+@check("idle-keys", coverage=False)
+def test_what_was_spent_is_not_dropped(new_limiters):
+    """However many keys have just spent all that they had, each of them is remembered."""
+    keys = [f"key{number}" for number in range(2500)]
+    for _, limiter in new_limiters():
+        for calls in ([(key, 3) for key in keys], [(key, 1) for key in keys]):
+            answers = [one for at in range(0, 2500, 500) for one in limiter.allow.each(calls[at : at + 500])]
+            count = sum(decided(one).allowed for one in answers)
+            expected = 2500 if calls[0][1] == 3 else 0
+            assert count == expected, f"how many of 2,500 keys a {limiter} admits with a cost of {calls[0][1]}"
+
+
 def come_and_go(limiter, clock, first, end):
-    """So many keys, 50 of them in each minute, and one that comes in every minute."""
+    """So many keys, 50 of them in each minute, and one that comes three times a minute."""
     for batch in range(first, end, 50):
         answers = limiter.allow.each(["regular", *(long_key(number) for number in range(batch, batch + 50))])
         assert any(decided(one).allowed for one in answers), f"whether a {limiter} admits any of 51 keys that were idle"
-        clock.advance(61)
+        for _ in range(3):
+            clock.advance(20.5)
+            limiter.allow("regular")
 
 
 def long_key(number):
