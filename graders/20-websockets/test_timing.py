@@ -337,9 +337,10 @@ def test_what_was_taken_waits_no_more(clients, broadcaster, clock):
 
 
 @check("bounded")
-def test_one_frame_above_the_limit(clients, broadcaster):
+def test_one_frame_above_the_limit(clients, broadcaster, clock):
     """A single frame of more than the limit is taken for nobody, also where nothing waits."""
     assert broadcaster.publish("x" * 996) == 4
+    clock.advance(0)
     assert [client.aborted for client in clients] == [False] * 4, "who was aborted for a frame of 1,000 bytes"
     assert broadcaster.publish("x" * 997) == 0
     assert [client.aborted for client in clients] == [True] * 4, "who was aborted for a frame of 1,001 bytes"
