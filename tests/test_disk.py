@@ -108,6 +108,18 @@ def test_a_torn_write_arrives_in_pieces(written):
             assert len(set(content[start : start + SECTOR_BYTES])) == 1
 
 
+def test_what_is_small_is_torn_finely(written):
+    disk, do, _ = written
+    do("append", "log", bytes(SECTOR_BYTES))
+    do("fsync", "log")
+    do("write", "log", 0, b"x" * SECTOR_BYTES)
+    found = {disk.after_crash("torn").contents()["log"] for _ in range(20)}
+    assert len(found) > 2
+    for content in found:
+        pieces = [content[at : at + 8] for at in range(0, SECTOR_BYTES, 8)]
+        assert set(pieces) <= {bytes(8), b"x" * 8}
+
+
 def test_what_was_written_may_stop_after_any_byte(written):
     disk, do, _ = written
     do("append", "log", b"0123")

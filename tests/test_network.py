@@ -199,6 +199,15 @@ def test_a_crash_between_two_sends(cluster):
     assert cluster.up() == ["a", "b", "c"]
 
 
+def test_a_crash_right_behind_a_send(cluster):
+    cluster.crash_at_send("a", 2, leaves=True)
+    call = cluster["a"].tell.start("b", "word", 5)
+    settle([call])
+    cluster.world.clock.advance(1)
+    assert call.killed
+    assert heard(cluster, "b") == [("a", "word")] * 3
+
+
 def test_a_message_whose_receiver_raises_fails_the_check(cluster):
     cluster["a"].tell("b", "burst")
     with pytest.raises(CheckFailed, match="RuntimeError: burst"):

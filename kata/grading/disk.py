@@ -311,7 +311,7 @@ class Disk:
 
 
 def _written(offset: int, data: bytes) -> Change:
-    """Bytes from there on, in pieces that end where the disk's sectors do."""
+    """Bytes from there on, in pieces that end where the disk's sectors do, and in small ones at their beginning."""
     content = bytes(data)
 
     def change(file: bytearray, arrives: Arrives) -> None:
