@@ -228,7 +228,7 @@ class Trace:
         names = [mark, *self.containers]
         left += [f"mount: {row}" for row in _rows("/proc/self/mountinfo") if any(name in row for name in names)]
         left += [str(path) for name in self.containers for path in Path("/sys/fs/cgroup").glob(f"*/docker/{name}")]
-        left += [f"container {name}" for name in self.containers if _exists(name)]
+        left += [f"container {name}: {state}" for name in self.containers for state in _states(name)]
         return left
 
     def _is_ours(self, uid: int) -> bool:
@@ -342,10 +342,11 @@ def _rows(path: str) -> list[str]:
         return []
 
 
-def _exists(container: str) -> bool:
+def _states(container: str) -> list[str]:
+    """What the engine says of a container, as a list of one; empty when it is gone."""
     from kata.sandbox.docker import connect
 
-    return bool(connect().containers(all=True, filters={"id": container}))
+    return [f"{each['State']}, {each['Status']}" for each in connect().containers(all=True, filters={"id": container})]
 
 
 # ---------------------------------------------------------------- what a report may not show

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import random
 import sys
+import weakref
 from textwrap import dedent
 
 import pytest
@@ -14,8 +16,37 @@ from kata.grading import Inconclusive, check, examples, growth, together
 from kata.grading import checks as grading_checks
 from kata.grading.fakes import Store
 from kata.grading.growth import ROUNDS_MAX, ROUNDS_MIN, slope
-from kata.supervisor import asserts
+from kata.supervisor import asserts, plugin
 from kata.supervisor.failures import CheckFailed, ProcessFailed, failed
+
+# ---------------------------------------------------------------- what a check leaves
+
+
+def test_what_a_check_that_failed_held_is_let_go_at_once():
+    """Its frames lie in cycles with what was raised: without help they would stay until the collector comes by."""
+
+    class Recording:
+        pass
+
+    def check_of(kept):
+        recording = Recording()
+        kept.append(weakref.ref(recording))
+        try:
+            raise KeyError(id(recording))
+        except KeyError as error:
+            raise ValueError from error
+
+    kept: list[weakref.ref[Recording]] = []
+    gc.disable()
+    try:
+        call = pytest.CallInfo.from_call(lambda: check_of(kept), "call")
+        assert call.excinfo is not None
+        assert kept[0]() is not None
+        plugin._let_go(call.excinfo.value)
+        assert kept[0]() is None
+    finally:
+        gc.enable()
+
 
 # ---------------------------------------------------------------- examples
 

@@ -231,6 +231,22 @@ def test_a_recording_has_an_end(written, monkeypatch):
         monkeypatch.undo()
 
 
+def test_a_recording_that_fails_is_over(world_of, monkeypatch):
+    monkeypatch.setattr("kata.grading.disk.RECORDED_BYTES_MAX", 100_000)
+    disk = Disk(world_of(""))
+    disk.append("log", bytes(1000))
+
+    def change_it_for_ever():
+        with disk.recording():
+            while True:
+                disk.write("log", 0, b"x")
+
+    with pytest.raises(CheckFailed, match="was changed 16 times, and had 1,000 bytes in 1 files"):
+        change_it_for_ever()
+    disk.write("log", 0, b"y")
+    assert disk.contents() == {"log": b"y" + bytes(999)}
+
+
 def test_one_bit_is_flipped_in_another_disk(written):
     disk, do, _ = written
     do("append", "log", b"\x00\x00")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import APIError, NotFound
 
 from kata.errors import SandboxFailure, SandboxUnavailable
 from kata.sandbox import docker
@@ -314,6 +315,44 @@ def test_close_leaves_nothing_behind(docker_image: str) -> None:
 
 
 @pytest.mark.docker
+class StubbornClient:
+    """An engine that answers the first removals with refusals."""
+
+    def __init__(self, *refusals: Exception) -> None:
+        self.refusals = list(refusals)
+        self.asked = 0
+
+    def remove_container(self, container: str, **options: Any) -> None:
+        self.asked += 1
+        if self.refusals:
+            raise self.refusals.pop(0)
+
+
+BUSY = APIError("cannot remove container: tried to kill container, but did not receive an exit event")
+GOING = APIError("removal of container f00 is already in progress")
+
+
+@pytest.mark.parametrize(
+    ("refusals", "asked", "problem"),
+    [
+        ([], 1, ""),
+        ([BUSY, BUSY], 3, ""),
+        ([BUSY, NotFound("no such container")], 2, ""),
+        ([BUSY] * 9, 4, "did not receive an exit event"),
+        ([GOING] * 9, 4, ""),
+        ([ConnectionRefusedError()] * 9, 1, "no longer answers"),
+    ],
+)
+def test_an_engine_that_is_busy_is_asked_again(
+    refusals: list[Exception], asked: int, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "REMOVAL_PAUSES_SECONDS", (0.0,) * 4)
+    client = StubbornClient(*refusals)
+    said = docker._remove(client, "f00")  # type: ignore[arg-type]
+    assert client.asked == asked
+    assert (problem in said) if problem else said == ""
+
+
 def test_a_failed_start_leaves_nothing_behind(docker_image: str) -> None:
     with pytest.raises(SandboxUnavailable, match="no-such-program"):
         DockerLauncher(docker_image, command=["no-such-program"]).start()

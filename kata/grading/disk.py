@@ -202,8 +202,8 @@ class Disk:
         self._moments, self._recorded_bytes = [], 0
         try:
             yield self._moments
-        finally:
             self._about_to("nothing more")
+        finally:
             self._moments = None
 
     @contextlib.contextmanager

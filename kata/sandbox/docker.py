@@ -57,6 +57,9 @@ WRITE_SECONDS = 60.0
 EXIT_SECONDS = 10.0
 """How long a container whose stdout has ended may take until the engine says that it has exited."""
 
+REMOVAL_PAUSES_SECONDS = (0.0, 0.5, 2.0, 8.0)
+"""Before each attempt to remove a container: the engine refuses while it has not noted the end of what it killed."""
+
 STDERR_BYTES_KEPT = 16 * 1024
 DRAIN_BYTES_MAX = 1024 * 1024
 RECEIVE_BYTES = 64 * 1024
@@ -528,16 +531,23 @@ def _close_stream(stream: Any) -> None:
 
 def _remove(client: APIClient, container: str) -> str:
     """Kill and remove a container with its volumes; what went wrong, or "" also when it was gone already."""
-    from docker.errors import NotFound
+    from docker.errors import APIError, NotFound
 
-    try:
-        with engine("remove the sandbox"):
-            client.remove_container(container, force=True, v=True)
-    except SandboxFailure as error:
-        if isinstance(error.__cause__, NotFound) or "already in progress" in error.message:
+    problem = ""
+    for pause in REMOVAL_PAUSES_SECONDS:
+        time.sleep(pause)
+        try:
+            with engine("remove the sandbox"):
+                client.remove_container(container, force=True, v=True)
             return ""
-        return f"\n{error.message}"
-    return ""
+        except SandboxFailure as error:
+            if isinstance(error.__cause__, NotFound):
+                return ""
+            problem = error.message
+            if not isinstance(error.__cause__, APIError):
+                break  # nobody answers
+    # Somebody else's removal that takes long is none of our trouble.
+    return "" if "already in progress" in problem else f"\n{problem}"
 
 
 # Who owns a container

@@ -186,6 +186,7 @@ class Grading:
         pytest.CallInfo.from_call(lambda: item.session._setupstate.teardown_exact(None), "teardown")
         # pytest would keep what the fixtures made, fakes and all that they hold, for as long as the item lives.
         item.funcargs.clear()  # type: ignore[attr-defined] # a function's items have it
+        _let_go(error)
         self._world.end()
         self._cost_seconds += self._world.cost_seconds
         return self._judge(item, error, transcript, begun)
@@ -273,6 +274,13 @@ class Schedule:
             self._lost.add(requirement)
         if outcome == "unmet":
             self._unmet.add(requirement)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what the frames of an error hold: they lie in cycles, and a recording of a disk has hundreds of MiB."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _marker(item: pytest.Item) -> pytest.Mark:
