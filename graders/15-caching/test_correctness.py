@@ -2,9 +2,10 @@
 
 from itertools import count
 
+import pytest
 from model import LeastRecentlyUsed, operations, overlap
 
-from kata.grading import check, examples, settle
+from kata.grading import check, examples, raises, settle
 
 
 @check("hit")
@@ -90,15 +91,16 @@ def test_reading_does_not_renew(new_cache, store, clock):
 
 
 @check("fresh")
-def test_a_put_begins_a_ttl(new_cache, store, clock):
-    """A value's age is counted from the put that brought it."""
+@pytest.mark.parametrize("value", [b"v2", b"v1"])
+def test_a_put_begins_a_ttl(new_cache, store, clock, value):
+    """A value's age is counted from the put that brought it, also when it is the value that was held before."""
     cache = new_cache(ttl=45)
     cache.get("ada")
     clock.advance(30)
-    cache.put("ada", b"v2")
+    cache.put("ada", value)
     store["ada"] = b"v3"
     clock.advance(44)
-    assert cache.get("ada") == b"v2"
+    assert cache.get("ada") == value
     clock.advance(1)
     assert cache.get("ada") == b"v3"
 
@@ -208,9 +210,37 @@ def test_an_invalidate_overtakes_a_load(cache, store, clock):
 
 
 @check("overtaken")
-def test_an_overtaken_load_leaves_the_newer_one_alone(cache, store, clock):
-    """When an overtaken load ends, new gets still join the newer load of the key."""
-    with store.slow(seconds=5):
+def test_a_load_is_overtaken_though_its_key_has_gone(new_cache, store, clock):
+    """A load that a put overtook is not kept either when what was put has been evicted by then."""
+    cache = new_cache(capacity=1)
+    with store.slow(seconds=5, keys={"ada"}):
+        load = cache.get.start("ada")
+        clock.advance(1)
+    cache.put("ada", b"v2")
+    cache.get("bob")
+    settle([load])
+    assert cache.get("ada") == b"v2"
+
+
+@check("overtaken")
+@pytest.mark.parametrize("failures", [0, 1])
+def test_an_overtaken_load_leaves_what_is_held(cache, store, clock, failures):
+    """When a load ends that a put overtook, by an answer or by an error, what was put is held as before."""
+    with store.slow(seconds=5), store.failing(times=failures):
+        load = cache.get.start("ada")
+        clock.advance(1)
+    cache.put("ada", b"v2")
+    settle([load])
+    store.forget()
+    assert cache.get("ada") == b"v2"
+    assert store.reads == [], "the reads of the store for what was put"
+
+
+@check("overtaken")
+@pytest.mark.parametrize("failures", [0, 1])
+def test_an_overtaken_load_leaves_the_newer_one_alone(cache, store, clock, failures):
+    """When an overtaken load ends, by an answer or by an error, new gets still join the newer load of the key."""
+    with store.slow(seconds=5), store.failing(times=failures):
         loads = [cache.get.start("ada")]
         clock.advance(1)
     cache.invalidate("ada")
@@ -286,6 +316,34 @@ def test_a_reload_takes_its_own_place(new_cache, store, clock):
     cache.get("ada")
     cache.get("bob")
     assert store.reads == ["ada", "bob", "ada"], "the reads of the store"
+
+
+@check("lru")
+def test_an_invalidated_key_needs_no_place(new_cache, store):
+    """A key that was invalidated has left its place to the next one, which pushes no other out."""
+    cache = new_cache(capacity=2)
+    cache.get("ada")
+    cache.get("bob")
+    cache.invalidate("bob")
+    cache.get("cyd")
+    store.forget()
+    for key in ("ada", "cyd"):
+        cache.get(key)
+    assert store.reads == [], "the reads of the store for two keys, for which there was room"
+
+
+@check("lru")
+def test_a_load_that_fails_needs_no_place(new_cache, store):
+    """A load that fails pushes no key out, for it brings nothing to be held."""
+    cache = new_cache(capacity=2)
+    cache.get("ada")
+    cache.get("bob")
+    with store.failing(times=1), raises("ConnectionError"):
+        cache.get("cyd")
+    store.forget()
+    for key in ("ada", "bob"):
+        cache.get(key)
+    assert store.reads == [], "the reads of the store for the two keys that were held"
 
 
 @check("lru")

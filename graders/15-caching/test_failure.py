@@ -1,5 +1,6 @@
 """What the cache does when the store fails, a caller leaves, or the clock is set."""
 
+
 from kata.grading import check, raises, settle, together
 
 
@@ -106,12 +107,15 @@ def test_serving_a_stale_value_does_not_renew_it(new_cache, store, clock):
 
 @check("grace")
 def test_a_missing_key_has_its_grace(new_cache, store, clock):
-    """The answer that there is no such key is served in its grace like any other."""
+    """The answer that there is no such key is served in its grace like any other, and so is an empty value."""
+    store["ada"] = b""
     cache = new_cache(ttl=45, grace=120)
     cache.get("dan")
+    cache.get("ada")
     clock.advance(60)
     with store.down():
         assert cache.get("dan") is None
+        assert cache.get("ada") == b""
 
 
 @check("grace")
@@ -142,6 +146,21 @@ def test_an_invalidated_value_has_no_grace(new_cache, store):
     cache = new_cache(grace=120)
     cache.get("ada")
     cache.invalidate("ada")
+    with store.down(), raises("ConnectionError"):
+        cache.get("ada")
+
+
+@check("grace")
+def test_it_is_gone_also_while_it_is_reloaded(new_cache, store, clock):
+    """A stale value that is invalidated while it is loaded again, in vain, is gone for good."""
+    cache = new_cache(ttl=45, grace=120)
+    cache.get("ada")
+    clock.advance(50)
+    with store.slow(seconds=5), store.down():
+        load = cache.get.start("ada")
+        clock.advance(1)
+        cache.invalidate("ada")
+        settle([load])
     with store.down(), raises("ConnectionError"):
         cache.get("ada")
 
@@ -207,6 +226,20 @@ def test_a_failed_put_overtakes_a_load(cache, store, clock):
     assert cache.get("ada") == b"v2"
     settle([load])
     assert cache.get("ada") == b"v2"
+
+
+@check("failed-write")
+def test_the_older_of_two_puts_fails_last(cache, store, clock):
+    """When a put fails after a younger one has been done, the next get asks the store: it may have taken either."""
+    with store.slow(seconds=5), store.failing(times=1):
+        puts = [cache.put.start("ada", b"v2")]
+        clock.advance(1)
+    with store.slow(seconds=2):
+        puts.append(cache.put.start("ada", b"v3"))
+        settle(puts)
+    if puts[0].seconds > 1 + puts[1].seconds:  # they took no turns: the one that failed ended last
+        store["ada"] = b"v2"
+    assert cache.get("ada") == store["ada"]
 
 
 @check("full-of-loads")

@@ -19,7 +19,7 @@ from model import (
 
 from kata.grading import check, examples, raises
 
-WAITS = [0, 0, 0.75, 3, 4, 7.5, 13, 21.25, 31]
+WAITS = [0, 0, 0.25, 0.75, 3, 4, 7.5, 13, 21.25, 31]
 COSTS = [1, 1, 1, 2, 3, 5, 6]
 
 # ---------------------------------------------------------------- quota
@@ -239,6 +239,28 @@ def test_each_comes_back_after_its_own_time(sliding, clock):
 
 
 @check("sliding-window")
+def test_calls_a_moment_apart_are_two(sliding, clock):
+    """Of two calls that came a quarter of a second apart, the first comes back a quarter of a second earlier."""
+    sliding.allow("ada", 3)
+    clock.advance(0.25)
+    sliding.allow("ada", 2)
+    assert sliding.allow("ada", 3) == denied(0, 29.75)
+    assert sliding.allow("ada", 4) == denied(0, 30)
+    clock.advance(29.75 + MOMENT)
+    assert sliding.allow("ada", 3) == admitted(0)
+
+
+@check("sliding-window")
+def test_hundreds_of_calls_are_counted(student, clock):
+    """A quota of 300 that was spent one by one, half of it 10 seconds after the other, comes back in two halves."""
+    sliding = student.SlidingWindow(limit=300, window=30)
+    for seconds, calls, admissions in ((0, 150, 150), (10, 160, 150), (20 + MOMENT, 160, 150), (10, 160, 150)):
+        clock.advance(seconds)
+        answers = sliding.allow.each(["ada"] * calls)
+        assert sum(decided(one).allowed for one in answers) == admissions, f"how many of {calls} calls are admitted"
+
+
+@check("sliding-window")
 def test_it_is_no_estimate(sliding, clock):
     """Nothing comes back little by little: what was spent at one moment counts in full until 30 seconds later."""
     clock.advance(29)
@@ -344,7 +366,11 @@ def test_it_fills_by_the_store_s_clock(new_server, store, clock, factor):
         clock.advance(8.5)
         held = int(8.5 * factor * 0.5)
         assert other.allow("ada", min(held, 6)) == admitted(0)
+        wait = wait_of(one.allow("ada"), remaining=0)
+        clock.advance(wait / factor - 2 * MOMENT)
         wait_of(one.allow("ada"), remaining=0)
+        clock.advance(4 * MOMENT)
+        assert one.allow("ada") == admitted(0)
 
 
 @check("shared")
@@ -356,6 +382,17 @@ def test_a_debt_is_not_forgotten(shared, clock):
         assert shared.allow(key, 6) == denied(5, 1), f"{spent} of 6 were spent {seconds} s ago, and 1 s is missing"
         clock.advance(1 + MOMENT)
         assert shared.allow(key, 6) == admitted(0)
+
+
+@check("shared")
+def test_a_debt_of_hours_is_not_forgotten(new_server, clock):
+    """A bucket that gains a token an hour is not taken for a full one after two days and a half."""
+    shared = new_server(capacity=60, rate=1 / 3600)
+    shared.allow("ada", 60)
+    clock.advance(59.5 * 3600)
+    assert shared.allow("ada", 60) == denied(59, 1800), "60 tokens were spent 59.5 h ago, and one flows in each hour"
+    clock.advance(1800 + MOMENT)
+    assert shared.allow("ada", 60) == admitted(0)
 
 
 @check("shared", coverage=False)

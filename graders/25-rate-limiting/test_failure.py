@@ -37,6 +37,27 @@ def test_nor_for_the_time_out(shared, store, clock, step):
     assert wait_of(shared.allow("ada", 6), remaining=4) == about(3), "retry_after, the wall clock having been set"
 
 
+@check("wall-clock", coverage=False)
+def test_it_makes_nobody_forgotten(three, clock):
+    """However many keys have spent all that they had, each of them is remembered when the wall clock is set."""
+    keys = [f"key{number}" for number in range(2000)]
+    for limiter in three:
+        spend_all(limiter, keys[:1500], admissions=1500)
+    clock.step_wall(3600)
+    for limiter in three:
+        spend_all(limiter, keys[1500:], admissions=500)
+        spend_all(limiter, keys[:1500], admissions=0)
+
+
+def spend_all(limiter, keys, admissions):
+    """Ask for each key's whole quota, which so many of them get."""
+    answers = [
+        one for at in range(0, len(keys), 500) for one in limiter.allow.each([(key, 5) for key in keys[at : at + 500]])
+    ]
+    count = sum(decided(one).allowed for one in answers)
+    assert count == admissions, f"how many of {len(keys):,} keys a {limiter} admits with a cost of 5"
+
+
 # ---------------------------------------------------------------- races
 
 
@@ -73,6 +94,22 @@ def test_nobody_is_denied_while_there_is_quota(new_server, store):
         lefts = sorted(answer.remaining for answer in answers)
         assert [answer.allowed for answer in answers] == [True] * 3, "whether the three are admitted, 2 of 6 for each"
         assert lefts == [0, 2, 4], "what the three say that remains"
+
+
+@check("races")
+def test_who_loses_looks_again(new_server, store, clock):
+    """A call that loses a hundred races, one after the other, is still admitted, for there is quota for it."""
+    swift, unlucky = (new_server(name, capacity=200, rate=1e-6, timeout=1000) for name in ("a", "b"))
+    with store.slow(seconds=1):
+        winner = swift.allow.start("ada")
+        clock.advance(0.5)
+        loser = unlucky.allow.start("ada")
+        for _ in range(100):  # each is done half a second before the other would be
+            assert decided(winner.result()).allowed is True, "whether one of the hundred calls that win is admitted"
+            winner = swift.allow.start("ada")
+        answers = together([winner, loser], read=decided)
+    assert [answer.allowed for answer in answers] == [True, True], "whether the loser and the last of those who won are"
+    assert swift.allow("ada") == admitted(97), "200 less a hundred and one, the loser's one and this one"
 
 
 @check("races")
@@ -127,12 +164,13 @@ def test_the_policy_answers(new_server, store, clock, fail_open):
     """While the store is down, each call has the declared policy's answer, at once, having asked once."""
     shared = new_server(fail_open=fail_open)
     with store.down():
-        for count, key in enumerate(("ada", "ada", "bob"), 1):
+        for count, key in enumerate(("ada", "ada", "bob") * 4, 1):
             assert shared.allow(key, 2) == policy(fail_open)
             assert len(store.reads + store.writes) == count, "how often the store was asked, once for each call"
         answers = together(shared.allow.start("ada") for _ in range(10))
     assert answers == [policy(fail_open)] * 10, "the answers to ten calls at once"
     assert clock.now == about(0), "the second at which all of them had their answers"
+    assert shared.allow("cyd", 2) == admitted(4)
 
 
 @check("store-down")
@@ -168,14 +206,26 @@ def test_all_is_as_before_when_the_store_is_back(new_server, store, fail_open):
 @check("store-slow")
 @pytest.mark.parametrize("fail_open", [True, False])
 def test_the_store_hangs(new_server, store, clock, fail_open):
-    """When the store doesn't answer, the policy does, after 5 seconds; the next call asks the store again."""
+    """When the store doesn't answer, the policy does, after 5 seconds; each next call asks the store again."""
     shared = new_server(fail_open=fail_open)
+    keys = ("ada", "bob", "cyd", "dan", "eve", "fay")
     with store.slow(seconds=1000):
-        assert shared.allow("ada", 2) == policy(fail_open)
-        assert clock.now == about(5), "the second at which the policy answered"
-        assert shared.allow("bob", 2) == policy(fail_open)
-        assert clock.now == about(10), "the second at which the policy answered the next call"
-    assert shared.allow("cyd", 2) == admitted(4)
+        for count, key in enumerate(keys, 1):
+            assert shared.allow(key, 2) == policy(fail_open)
+            assert clock.now == about(5 * count), f"the second at which the policy answered call {count}"
+            assert len(store.reads) == count, f"how often the store was read, call {count} included"
+    for key in (*keys, "gus"):
+        assert shared.allow(key, 2) == admitted(4)
+
+
+@check("store-slow")
+def test_nothing_is_asked_after_the_policy(shared, store, clock):
+    """When a read takes longer than the call has, the policy has answered, and no compare_and_set comes after it."""
+    with store.slow(seconds=6):
+        assert shared.allow("ada", 2) == policy(fail_open=False)
+        clock.advance(10)
+    assert store.writes == [], "the keys that compare_and_set was asked for after the policy had answered"
+    assert shared.allow("ada", 6) == admitted(0)
 
 
 @check("store-slow")

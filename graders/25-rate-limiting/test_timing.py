@@ -59,6 +59,17 @@ def test_keys_that_do_not_come_back_are_dropped(new_limiters, clock):
 
 
 @check("idle-keys", coverage=False)
+def test_a_shared_limiter_drops_them_too(mortal_server, clock):
+    """When 2,000 keys have come and gone, a shared limiter uses no more memory: all that is known is in the store."""
+    student, shared = mortal_server("", rate=600)
+    come_and_go_at_a_store(shared, clock, 0, 100)
+    before = student.memory()
+    come_and_go_at_a_store(shared, clock, 100, 2100)
+    grown = (student.memory() - before) / MIB
+    assert grown < 6.5, "by how many MiB the memory of a shared limiter has grown meanwhile; a key has 4 KiB"
+
+
+@check("idle-keys", coverage=False)
 def test_keys_that_were_never_admitted_are_not_held(new_limiters):
     """Calls that are denied for good leave nothing behind, for however many keys they are made."""
     for student, limiter in new_limiters():
@@ -90,6 +101,14 @@ def come_and_go(limiter, clock, first, end):
         for _ in range(3):
             clock.advance(20.5)
             limiter.allow("regular")
+
+
+def come_and_go_at_a_store(shared, clock, first, end):
+    """So many keys, 50 of them in each second, after which their buckets are full again."""
+    for batch in range(first, end, 50):
+        answers = together(shared.allow.start(long_key(number)) for number in range(batch, batch + 50))
+        assert answers == [admitted(5)] * 50, "the answers to fifty new keys, each of which spends 1 of 6"
+        clock.advance(1)
 
 
 def long_key(number):
