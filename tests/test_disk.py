@@ -168,8 +168,9 @@ def test_moments_are_before_each_change_and_at_the_end(written):
     disk, _, student = written
     with disk.recording() as moments:
         student.three(disk)
-    calls = ["append 3 bytes to 'log'", "fsync 'log'", "append 3 bytes to 'log'", "nothing more"]
+    calls = ["append 3 bytes to 'log'", "fsync 'log'", "append 3 bytes to 'log'", ""]
     assert [moment.call for moment in moments] == calls
+    assert [moment.when for moment in moments[2:]] == [f"before the call {calls[2]!r}", "after the last call"]
     lost = [moment.crashed("lost").contents() for moment in moments]
     assert lost == [{}, {}, {"log": b"one"}, {"log": b"one"}]
     assert [moment.crashed("kept").contents().get("log") for moment in moments] == [None, b"one", b"one", b"onetwo"]

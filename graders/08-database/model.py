@@ -123,7 +123,7 @@ class Crash:
         """The disks that may be found, each with a sentence about it."""
         words = {"lost": "all that was not synced is lost", "kept": "all is there", "torn": "it is there in pieces"}
         for fate in FATES:
-            yield self.moment.crashed(fate), f"a crash before the call {self.moment.call!r}: {words[fate]}"
+            yield self.moment.crashed(fate), f"a crash {self.moment.when}: {words[fate]}"
 
     @property
     def right(self):

@@ -53,7 +53,7 @@ def stopped(crash, steps):
     """Disks on which only the first bytes of what was not synced have arrived, each with a sentence about it."""
     for each in steps:
         at_most = f"of what was not synced, no more than the first {each} bytes are there"
-        yield crash.moment.disk.stopped_after(each), f"a crash before the call {crash.moment.call!r}: {at_most}"
+        yield crash.moment.disk.stopped_after(each), f"a crash {crash.moment.when}: {at_most}"
 
 
 def expect_acknowledged(found, crash, words):
@@ -107,11 +107,11 @@ def test_a_crash_while_opening(shop, world):
         for disk, words in disks:
             with world.short_lived() as student, disk.recording() as moments:
                 before = opened(student, disk)
-            crashed = ((moment.crashed(fate), moment.call) for moment in moments[:-1] for fate in ("lost", "torn"))
+            crashed = ((moment.crashed(fate), moment.when) for moment in moments[:-1] for fate in ("lost", "torn"))
             with world.short_lived() as student:
-                for found, call in once(crashed, set()):
+                for found, when in once(crashed, set()):
                     again = opened(student, found)
-                    where = f"after {words}, and a second one while opening, before {call!r}"
+                    where = f"after {words}, and a second one while opening, {when}"
                     assert again in (before, *crash.right), f"what is found {where}"
 
 

@@ -1,6 +1,5 @@
 """What the cache does when the store fails, a caller leaves, or the clock is set."""
 
-
 from kata.grading import check, raises, settle, together
 
 

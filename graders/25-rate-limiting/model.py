@@ -13,6 +13,8 @@ from kata.wire import Record
 MOMENT = 1 / 64
 """Seconds; a little more than the precision that is asked for, and exact in binary."""
 PRECISION = 0.01
+LONG = 1_000_000
+"""Seconds; nobody is told to wait for longer."""
 
 
 class Between:
@@ -28,6 +30,8 @@ class Between:
     def __repr__(self):
         if self.low == self.high:
             return f"{self.low:g}"
+        if self.high == LONG:
+            return f"({self.low:g} or more)"
         return f"(from {self.low:g} to {self.high:g})"
 
 
@@ -48,7 +52,7 @@ def denied(remaining, retry_after):
     return Record("Decision", allowed=False, remaining=remaining, retry_after=retry_after)
 
 
-SOME = Between(0, 1_000_000)
+SOME = Between(0, LONG)
 
 
 def decided(answer):

@@ -89,8 +89,13 @@ class Moment:
     """A disk as it was before some call, or at the end."""
 
     call: str
-    """What was about to be done."""
+    """What was about to be done; "" at the end."""
     disk: Disk
+
+    @property
+    def when(self) -> str:
+        """For sentences: `before the call "fsync 'log'"`, or `after the last call`."""
+        return f"before the call {self.call!r}" if self.call else "after the last call"
 
     def crashed(self, fate: Fate) -> Disk:
         """The disk that is found after a crash at that moment."""
@@ -202,7 +207,7 @@ class Disk:
         self._moments, self._recorded_bytes = [], 0
         try:
             yield self._moments
-            self._about_to("nothing more")
+            self._about_to("")
         finally:
             self._moments = None
 
