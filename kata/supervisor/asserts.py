@@ -60,6 +60,8 @@ def watch(world: World) -> None:
 
 def compare(left: object, sign: str, right: object, subject: Callable[[], object] | None) -> None:
     """`assert left <sign> right, subject`: left is what was got, right what a correct system gives."""
+    if sign == "in" and isinstance(right, list) and len(right) == 1:
+        sign, right = "==", right[0]  # to be one of one is to be that
     function, wording = _COMPARE[sign]
     try:
         holds = bool(function(left, right))
