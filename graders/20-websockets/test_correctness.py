@@ -495,7 +495,8 @@ def test_a_real_client_is_closed(converse):
 
 def refused(peer, data, status, why):
     """The request is answered with that status, and the connection is over; the answer."""
-    assert peer.send(data, what=f"a request with {why}") == [rejected(status=status)]
+    events = peer.send(data, what=f"a request with {why}")
+    assert events == [rejected(status=status)], f"the events of a request with {why}"
     answer = response(peer.heard_bytes())
     assert answer.status == status, f"the status of the answer to a request with {why}"
     assert answer.headers.get("connection", "").lower() == "close", "the answer's header Connection"

@@ -5,6 +5,9 @@ from cases import closed, message, ping, pong
 from kata.grading import check, growth
 from kata.grading.websocket import BINARY, CLOSE, PING, PONG, TEXT, Frame, binary, bytewise, client_frame, close, text
 
+ENOUGH = 200
+"""Seconds in which also who writes byte by byte to a slow client has written all."""
+
 
 @check("deadlines")
 def test_a_ping_is_due_at_its_interval(new_open, clock):
@@ -240,14 +243,14 @@ def test_publishing_waits_for_nobody(clients, broadcaster, clock):
 @check("side-by-side")
 def test_a_slow_client_has_its_own_pace(clients, broadcaster, clock):
     """A slow client takes one write after the other, without a pause between them, and gets everything."""
-    with clients[1].slow(seconds=2):
+    with clients[1].slow(seconds=1.75):
         for number in range(5):
             broadcaster.publish(f"message {number}")
-        clock.advance(10)
+        clock.advance(ENOUGH)
     sent = [Frame(TEXT, b"message %d" % number) for number in range(5)]
-    assert clients[1].received == sent, "what the slow client has after 10 s"
+    assert clients[1].received == sent, f"what the slow client has after {ENOUGH} s"
     taken_at = clients[1].taken_at
-    assert taken_at == [2.0 * (at + 1) for at in range(len(taken_at))], "the seconds at which it took its writes"
+    assert taken_at == [1.75 * (at + 1) for at in range(len(taken_at))], "the seconds at which it took its writes"
     assert clients[2].taken_at[-1:] == [0], "the second at which another client had everything"
 
 
@@ -275,7 +278,7 @@ def test_who_is_there_is_not_added_again(clients, broadcaster, clock):
         clock.advance(1)
         broadcaster.add(clients[0])
         assert broadcaster.publish("two") == 4
-        clock.advance(3)
+        clock.advance(ENOUGH)
     assert clients[0].received == [Frame(TEXT, b"one"), Frame(TEXT, b"two")], "what the client got"
 
 
@@ -328,11 +331,11 @@ def test_only_the_slow_one_is_dropped(clients, broadcaster, clock):
 @check("bounded")
 def test_what_was_taken_waits_no_more(clients, broadcaster, clock):
     """A client that keeps up is never dropped, however much is published over time."""
-    with clients[2].slow(seconds=1):
+    with clients[2].slow(seconds=1 / 64):
         for _ in range(8):
             assert broadcaster.publish("x" * 446) == 4
             assert broadcaster.publish("y" * 446) == 4
-            clock.advance(2)
+            clock.advance(16)
     assert len(clients[2].received) == 16, "how many messages the slow client got"
 
 

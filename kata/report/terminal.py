@@ -321,7 +321,8 @@ def _unexecuted(report: Report) -> Iterator[tuple[str, str]]:
     for each in report.unexecuted or ():
         if each.lines:
             count = f"{len(each.lines)} of {text.plural(each.statements, 'statement')}"
-            yield "never ran", f"{text.line(each.file)}: lines {text.ranges(each.lines)} ({count})"
+            where = f"{text.line(each.file)}: lines {text.ranges(each.lines)}"
+            yield "never ran", f"{where} ({count}; costs are measured without looking)"
 
 
 def _stamp(report: Report) -> Text:
