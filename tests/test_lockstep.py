@@ -31,6 +31,43 @@ SLEEPER = """
 """
 
 
+# ---------------------------------------------------------------- time
+
+
+@pytest.mark.parametrize("ahead", [4e-10, 9.97e-10, 1e-9, 1.5e-9, 0.2000000004])
+def test_who_waits_for_what_is_left_gets_there(world_of, ahead):
+    """asyncio runs a timer early that is due within a nanosecond; where the clock stands still, for ever anew."""
+    student = world_of("""
+        import asyncio, time
+
+        async def wait(ahead):
+            until, rounds = time.monotonic() + ahead, 0
+            while (left := until - time.monotonic()) > 0 and rounds < 100:
+                rounds += 1
+                try:
+                    await asyncio.wait_for(asyncio.Event().wait(), min(left, 0.2))
+                except TimeoutError:
+                    pass
+            return rounds
+    """).student()
+    assert 1 <= student.wait(ahead) <= 3
+
+
+def test_steps_count_until_an_answer(world_of, monkeypatch):
+    """However many calls a check makes, each of them may take its time."""
+    monkeypatch.setattr("kata.supervisor.world.STEPS_MAX", 60)
+    student = world_of("""
+        import asyncio
+        async def nap(times):
+            for _ in range(times):
+                await asyncio.sleep(1)
+    """).student()
+    for _ in range(5):
+        student.nap(20)
+    with pytest.raises(ProcessFailed, match=r"After 61 steps .* has not answered"):
+        student.nap(200)
+
+
 # ---------------------------------------------------------------- calls
 
 
@@ -591,7 +628,7 @@ def test_a_module_that_never_loads(world_of):
 )
 def test_a_loop_of_tiny_steps_is_stopped(world_of, body):
     world = world_of(f"import asyncio, time\nasync def spin(probe):\n    {body}\n", check_seconds=0.2)
-    with pytest.raises(ProcessFailed, match=r"still busy, and nothing was answered|kept running") as caught:
+    with pytest.raises(ProcessFailed, match=r"still busy, and has (not answered|used up)|kept running") as caught:
         world.student().spin(Probe(world))
     assert caught.value.failure.kind == "time-out"
 

@@ -1,6 +1,7 @@
 """A plain model of a database, a day that is played on a real one, and what may be found after each crash."""
 
 import contextlib
+import random
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -44,6 +45,11 @@ def small(state):
 def value(number, size=40):
     """The number in that many bytes."""
     return (b"%d." % number * size)[:size]
+
+
+def noise(number, size):
+    """So many bytes that can't be had for fewer."""
+    return random.Random(number).randbytes(size)
 
 
 ODD = {
@@ -138,6 +144,12 @@ def distinct(crashes):
         disks = list(once(crash.disks(), seen.setdefault(crash.done, set())))
         if disks:
             yield crash, disks
+
+
+def some(world, items, most):
+    """All of them, or so many, drawn from the seed; in their order."""
+    items = list(items)
+    return [items[at] for at in sorted(world.random.sample(range(len(items)), min(most, len(items))))]
 
 
 def once(disks, seen):

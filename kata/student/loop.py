@@ -11,11 +11,15 @@ import selectors
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import Context
 from typing import Any, TypeVar
 
 from kata.student import clock
 
 Result = TypeVar("Result")
+
+_TICK = 1e-9
+"""Seconds: the virtual clock counts whole nanoseconds."""
 
 
 class LockstepSelector(selectors.DefaultSelector):
@@ -47,6 +51,8 @@ class LockstepLoop(asyncio.SelectorEventLoop):
         super().__init__(LockstepSelector(give_turn, self.is_busy))
         self._jobs = 0
         self._has_executor = False
+        # As early as that asyncio runs a timer: enough for the rounding of its moment, and less than any timer waits.
+        self._clock_resolution = _TICK / 2
 
     def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]
         self._has_executor = True
@@ -54,6 +60,16 @@ class LockstepLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return clock.monotonic()
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As asyncio's, but whoever waits for a part of a tick waits for a whole one.
+
+        A timer that ran at once would leave the clock where it is, and who waits again for what is left, for ever.
+        """
+        now = self.time()
+        return super().call_at(max(when, now + _TICK) if when > now else when, callback, *args, context=context)
 
     def is_busy(self) -> bool:
         """Whether a thread is at work on something that the loop waits for."""

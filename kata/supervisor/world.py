@@ -264,6 +264,8 @@ class World:
         self._bulk = False
         self._serial = 0
         self._steps = 0
+        self._answered_step = 0
+        """The one in which a call of the grader's was last answered."""
         self._asked: Counter[str] = Counter()
         self._names: Counter[str] = Counter()
 
@@ -442,7 +444,7 @@ class World:
 
     def _ended(self, call: proxies.Call) -> None:
         call.answered_ns = self.now_ns
-        call.ended_step = self._steps
+        call.ended_step = self._answered_step = self._steps
         if call.entry is None:
             return
         call.entry.until_ns = self.now_ns
@@ -499,10 +501,11 @@ class World:
             self._flush()
 
     def _count_step(self) -> None:
-        """A guard against what is always short of work: no single turn of it is too long."""
+        """A guard against what is never short of work: no single turn of it is too long."""
         self._steps += 1
         over = self._guard.serving_is_over()
-        if not over and self._steps % 256 and self._steps <= STEPS_MAX:
+        unanswered = self._steps - self._answered_step
+        if not over and self._steps % 256 and unanswered <= STEPS_MAX:
             return
         if self._steps % 256 == 0 and self._guard.run_is_over():
             raise Inconclusive("the run's time was up")
@@ -514,13 +517,23 @@ class World:
                     advice="Look for answers with far more in them than was asked for.",
                 )
             )
-        busy = self._steps > STEPS_MAX or over
-        if busy or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
+        if unanswered > STEPS_MAX:
             raise ProcessFailed(
                 Failure(
                     kind="time-out",
-                    message=f"After {self._steps:,} steps the submission is still busy, and nothing was answered.",
+                    message=f"After {unanswered:,} steps (questions, answers, timers) the submission is still busy, "
+                    "and has not answered.",
                     advice="Look for a loop that asks or sleeps again and again without ever getting further.",
+                )
+            )
+        if over or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
+            raise ProcessFailed(
+                Failure(
+                    kind="time-out",
+                    message=f"After {self._steps:,} steps (questions, answers, timers) the submission is still busy, "
+                    "and has used up this check's time.",
+                    advice="Look for a loop that asks or sleeps again and again, and for many small questions that "
+                    "could be one.",
                 )
             )
 
