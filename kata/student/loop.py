@@ -7,6 +7,7 @@ supervisor: "idle, the next timer is due then". What comes back are the clock's 
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import threading
 from collections.abc import Callable
@@ -51,8 +52,18 @@ class LockstepLoop(asyncio.SelectorEventLoop):
         super().__init__(LockstepSelector(give_turn, self.is_busy))
         self._jobs = 0
         self._has_executor = False
-        # As early as that asyncio runs a timer: enough for the rounding of its moment, and less than any timer waits.
-        self._clock_resolution = _TICK / 2
+
+    @property
+    def _clock_resolution(self) -> float:
+        """So early asyncio runs a timer: enough for the rounding of its moment, and less than any timer waits.
+
+        After 48 days two neighbouring readings of a clock in floating point are further apart than half a tick.
+        """
+        return max(_TICK / 2, math.ulp(self.time()))
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, _seconds: float) -> None:
+        """asyncio would set that of the real clock."""
 
     def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]
         self._has_executor = True
