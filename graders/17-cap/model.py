@@ -54,8 +54,8 @@ def ended(clock, calls):
 
 
 def failed_with(call):
-    """The kind of error that a call ended with, None when it gave an answer."""
-    return call.error and call.error.type
+    """The kind of error that a call ended with, of its subclasses alike; None when it gave an answer."""
+    return call.error and ("Unavailable" if "Unavailable" in call.error.types else call.error.type)
 
 
 # ---------------------------------------------------------------- schedules
