@@ -122,6 +122,8 @@ class Fields(_Tagged, frozen=True, tag="d"):
 
     type: Name
     fields: Annotated[list[tuple[Name, Value]], Meta(max_length=200)]
+    also: Value = None
+    """The plain value that it is besides: an enum member's number or text; of a named tuple, an empty tuple."""
 
 
 Way = Literal["await", "call", "post"]
@@ -149,14 +151,12 @@ Value = Union[  # noqa: UP007 - a string-free recursive alias can't be written w
 class Record:
     """A dataclass of the other side: its type's name, and its fields as attributes. Compares by both."""
 
-    __slots__ = ("_fields", "_type")
-
     def __init__(self, _type: str, /, **fields: object) -> None:
         object.__setattr__(self, "_type", _type)
         object.__setattr__(self, "_fields", fields)
 
     def __getattr__(self, name: str) -> Any:
-        if name in self.__slots__:
+        if name in ("_fields", "_type"):
             raise AttributeError(name)  # it is only being made, by `copy` for instance
         try:
             return self._fields[name]
@@ -174,6 +174,34 @@ class Record:
 
     def __repr__(self) -> str:
         return f"{self._type}({', '.join(f'{k}={shown(v)}' for k, v in self._fields.items())})"
+
+
+class PlainRecord(Record):
+    """A record that is a plain value besides, as a named tuple is a tuple: it compares as either."""
+
+    plain: Any
+
+    def __eq__(self, other: object) -> bool:
+        return Record.__eq__(self, other) or self.plain.__eq__(self, other) is True
+
+    def __hash__(self) -> int:
+        return int(self.plain.__hash__(self))
+
+
+_PLAIN_RECORDS: dict[type[Any], type[Any]] = {
+    plain: type(f"{plain.__name__.title()}Record", (PlainRecord, plain), {"plain": plain})
+    for plain in (int, float, str, bytes, tuple)
+}
+
+
+def _plain_record(name: str, fields: dict[str, Any], value: object) -> Record:
+    """A record that is that value besides."""
+    kind = _PLAIN_RECORDS.get(type(value))
+    if kind is None:
+        raise WireError(f"a {name[:40]} that is a {type(value).__name__}")
+    made = kind.plain.__new__(kind, value)
+    Record.__init__(made, name, **fields)
+    return made  # type: ignore[no-any-return]
 
 
 class Packer:
@@ -201,10 +229,14 @@ class Packer:
         handle = self._handle(value)
         if handle is not None:
             return handle
+        if isinstance(value, Record):
+            return self._pack_record(value, depth)
         if isinstance(value, enum.Enum):
-            return Fields(type(value).__name__[:200], [("name", _clean(value.name))])
+            number = value.value if isinstance(value, type(value.value)) else None
+            also = self.pack(number) if type(number) in _PLAIN_RECORDS else None
+            return Fields(type(value).__name__[:200], [("name", _clean(value.name))], also)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return self._fields(value, zip(value._fields, value, strict=True), depth)
+            return self._fields(value, zip(value._fields, value, strict=True), depth, also=Tuple([]))
         if isinstance(value, dict):
             return Mapping([(self.pack(k, depth + 1), self.pack(v, depth + 1)) for k, v in _bounded(value.items())])
         for types, make in ((list, Sequence), (tuple, Tuple)):
@@ -214,8 +246,6 @@ class Packer:
             return Set([self.pack(item, depth + 1) for item in _bounded(value)], isinstance(value, frozenset))
         if isinstance(value, bytearray | memoryview):
             return Bytes(bytes(value))
-        if isinstance(value, Record):
-            return self._fields(value, value._fields.items(), depth, value._type)
         if isinstance(value, BaseException):
             return error_of(value)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -225,8 +255,15 @@ class Packer:
                 return self.pack(plain(value), depth)  # type: ignore[arg-type]
         raise WireError(f"a {type(value).__name__} can't cross; plain data can")
 
-    def _fields(self, value: object, items: Any, depth: int, name: str = "") -> Fields:
-        return Fields((name or type(value).__name__)[:200], [(str(k)[:200], self.pack(v, depth + 1)) for k, v in items])
+    def _pack_record(self, value: Record, depth: int) -> Fields:
+        also: Value = None
+        if isinstance(value, PlainRecord):
+            also = Tuple([]) if value.plain is tuple else self.pack(value.plain(value))
+        return self._fields(value, value._fields.items(), depth, value._type, also)
+
+    def _fields(self, value: object, items: Any, depth: int, name: str = "", also: Value = None) -> Fields:
+        fields = [(str(key)[:200], self.pack(item, depth + 1)) for key, item in items]
+        return Fields((name or type(value).__name__)[:200], fields, also)
 
 
 class Unpacker:
@@ -254,11 +291,19 @@ class Unpacker:
             case BigInteger():
                 return int(value.hexadecimal, 16)
             case Fields():
-                return self._record(value.type, **{name: self.unpack(v, depth + 1) for name, v in value.fields})
+                return self._unpack_record(value, depth)
             case Handle():
                 return self._resolve(value)
             case _:
                 return value
+
+    def _unpack_record(self, value: Fields, depth: int) -> object:
+        fields = {name: self.unpack(item, depth + 1) for name, item in value.fields}
+        made = self._record(value.type, **fields)
+        if value.also is None or type(made) is not Record:
+            return made
+        also = tuple(fields.values()) if isinstance(value.also, Tuple) else self.unpack(value.also, depth + 1)
+        return _plain_record(value.type, fields, also)
 
     def _mapping(self, value: Mapping, depth: int) -> dict[Any, Any]:
         items = [(self.unpack(k, depth + 1), self.unpack(v, depth + 1)) for k, v in value.items]

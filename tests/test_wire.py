@@ -16,7 +16,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kata import wire
-from kata.wire import DEPTH_MAX, ITEMS_MAX, Packer, Record, Unpacker, WireError, frame, read_frame, shown
+from kata.wire import (
+    DEPTH_MAX,
+    ITEMS_MAX,
+    Fields,
+    Mapping,
+    Packer,
+    Record,
+    Set,
+    Unpacker,
+    WireError,
+    frame,
+    read_frame,
+    shown,
+)
 
 ENCODER = msgspec.msgpack.Encoder()
 VALUES = msgspec.msgpack.Decoder(wire.Value)
@@ -138,6 +151,46 @@ def test_records_cross_by_name_and_fields():
     assert pair != Record("Other", left=1, right=[])
     with pytest.raises(AttributeError, match="Pair has no field 'middle'"):
         _ = pair.middle
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Word(str, enum.Enum):  # noqa: UP042 - its str is not its value, as StrEnum's is
+    YES = "yes"
+
+
+@pytest.mark.parametrize(
+    ("value", "plain", "record"),
+    [
+        (Point(2, 3), (2, 3), Record("Point", x=2, y=3)),
+        (Level.HIGH, 3, Record("Level", name="HIGH")),
+        (Word.YES, "yes", Record("Word", name="YES")),
+    ],
+)
+def test_what_is_a_plain_value_besides_stays_one(value, plain, record):
+    """As `==`, `isinstance` and `hash` see it, on either side of a comparison, and however often it crosses."""
+    for made in (crossed(value), crossed(crossed(value)), copy.deepcopy(crossed(value))):
+        assert made == plain
+        assert plain == made
+        assert isinstance(made, type(plain))
+        assert hash(made) == hash(plain)
+        assert [plain] == [made]
+        assert made == record
+        assert record == made
+        assert repr(made) == repr(record)
+    assert crossed(value) != crossed(Colour.RED)
+    assert Unpacker(refuse_handle, record=lambda name, /, **fields: (name, fields)).unpack(packed(value)) == (
+        record._type,
+        record._fields,
+    )
+
+
+def test_a_record_is_only_what_a_plain_value_can_be():
+    for also in (Set([], False), Fields("Level", []), Mapping([]), True):
+        with pytest.raises(WireError, match="a Level that is a"):
+            Unpacker(refuse_handle).unpack(Fields("Level", [], also))
 
 
 def test_a_record_can_be_copied_hashed_and_held():

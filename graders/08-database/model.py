@@ -166,7 +166,7 @@ def opened(student, disk):
     try:
         database = named("database", student.Database(disk))
     except StudentError as error:
-        return f"{error.type}: {error.message}"
+        return f"{'Corrupt' if 'Corrupt' in error.types else error.type}: {error.message}"
     try:
         return state_of(database)
     except StudentError as error:

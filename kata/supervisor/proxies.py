@@ -224,7 +224,7 @@ class Method:
         how: Literal["in a row", "at once"] = "at once" if at_once else "in a row"
         call = Call(world, node, f"{self._label()} {how}", entry, alone=True)
         world.begin_counting()
-        packed = [world.pack(args) for args in tuples]
+        packed = [world.pack(args, node) for args in tuples]
         world.start(call, wire.Call(call.number, target, self._name, packed, {}, how, self._signature.awaited))
         with world.in_bulk():
             result = call.result()
@@ -243,7 +243,7 @@ class Method:
         """
         world, node, target = self._kata
         call = Delivery(world, node, f"{self._label()}({', '.join(_shown(world, arg) for arg in args)})", line)
-        world.start(call, wire.Call(call.number, target, self._name, [world.pack(arg) for arg in args], {}))
+        world.start(call, wire.Call(call.number, target, self._name, [world.pack(arg, node) for arg in args], {}))
 
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, alone: bool) -> Call:
         world, node, target = self._kata
@@ -254,8 +254,8 @@ class Method:
         call = Call(world, node, text, entry, alone=alone)
         if alone:
             world.begin_counting()
-        packed = [world.pack(arg) for arg in args]
-        named = {name: world.pack(arg) for name, arg in kwargs.items()}
+        packed = [world.pack(arg, node) for arg in args]
+        named = {name: world.pack(arg, node) for name, arg in kwargs.items()}
         world.start(call, wire.Call(call.number, target, self._name, packed, named, "", *self._signature))
         return call
 

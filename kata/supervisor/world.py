@@ -454,7 +454,9 @@ class World:
         self.last = call
         call.entry.result = call.outcome_text()
         notes = (
-            [f"{count} {what}{'s' if count > 1 else ''}" for what, count in self._asked.items()] if call.alone else []
+            [f"{count} {what}{'' if count == 1 or what.endswith('s') else 's'}" for what, count in self._asked.items()]
+            if call.alone
+            else []
         )
         if call.answered_ns > call.entry.at_ns:
             notes.append(f"after {(call.answered_ns - call.entry.at_ns) / 1e9:g} s")
@@ -760,11 +762,21 @@ class World:
 
     # ------------------------------------------------------------ values
 
-    def pack(self, value: object) -> Any:
-        return Packer(self._handle).pack(value)
+    def pack(self, value: object, node: Node | None = None) -> Any:
+        """As a wire value, for that process. CheckFailed for an object of another one, which can't go there."""
+        return Packer(lambda each: self._handle(each, node)).pack(value)
 
-    def _handle(self, value: object) -> Handle | None:
+    def _handle(self, value: object, node: Node | None) -> Handle | None:
         if isinstance(value, proxies.Object):
+            if node is not None and value._kata[1] is not node:
+                giver, taker = value._kata[1].name or "one process", node.name or "another one"
+                raise failed(
+                    "wrong-answer",
+                    f"What {giver} gave can't go to {taker}: {value!r}.",
+                    expected="plain data: numbers, text, bytes, lists, dicts, dataclasses and the like",
+                    got="an object that lives in its own process",
+                    advice="Give what can be sent to another machine, in the place of the object.",
+                )
             return Handle(proxies.target_of(value), "", {}, home=True)
         number = self._numbers.get(id(value))
         return self._exposures[number].handle if number is not None else None
