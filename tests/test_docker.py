@@ -314,7 +314,6 @@ def test_close_leaves_nothing_behind(docker_image: str) -> None:
         assert len(os.listdir("/proc/self/fd")) <= before + 2
 
 
-@pytest.mark.docker
 class StubbornClient:
     """An engine that answers the first removals with refusals."""
 
@@ -353,6 +352,7 @@ def test_an_engine_that_is_busy_is_asked_again(
     assert (problem in said) if problem else said == ""
 
 
+@pytest.mark.docker
 def test_a_failed_start_leaves_nothing_behind(docker_image: str) -> None:
     with pytest.raises(SandboxUnavailable, match="no-such-program"):
         DockerLauncher(docker_image, command=["no-such-program"]).start()

@@ -56,23 +56,6 @@ def test_who_waits_for_what_is_left_gets_there(world_of, ahead, days):
     assert student.wait(ahead) <= 3
 
 
-def test_an_object_stays_in_its_process(world_of):
-    """What one process gave can't be given to another, unless it is plain data; the failure says so."""
-    world = world_of("""
-        class Letter:
-            pass
-        def write():
-            return Letter()
-        def read(letter):
-            return isinstance(letter, Letter)
-    """)
-    one, other = world.student("one"), world.student("other")
-    letter = one.write()
-    assert one.read(letter) is True
-    with pytest.raises(CheckFailed, match="What one gave can't go to other"):
-        other.read(letter)
-
-
 def test_steps_count_until_an_answer(world_of, monkeypatch):
     """However many calls a check makes, each of them may take its time."""
     monkeypatch.setattr("kata.supervisor.world.STEPS_MAX", 60)
@@ -100,6 +83,23 @@ def test_plain_and_async_functions_answer(world_of):
     """).student()
     assert student.plain(2, b=3) == 5
     assert student.awaited(2, b=3) == 6
+
+
+def test_an_object_stays_in_its_process(world_of):
+    """What one process gave can't be given to another, unless it is plain data; the failure says so."""
+    world = world_of("""
+        class Letter:
+            pass
+        def write():
+            return Letter()
+        def read(letter):
+            return isinstance(letter, Letter)
+    """)
+    one, other = world.student("one"), world.student("other")
+    letter = one.write()
+    assert one.read(letter) is True
+    with pytest.raises(CheckFailed, match="What one gave can't go to other"):
+        other.read(letter)
 
 
 def test_objects_stay_and_are_named(world_of):
