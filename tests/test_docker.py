@@ -347,9 +347,15 @@ def test_an_engine_that_is_busy_is_asked_again(
 ) -> None:
     monkeypatch.setattr(docker, "REMOVAL_PAUSES_SECONDS", (0.0,) * 4)
     client = StubbornClient(*refusals)
-    said = docker._remove(client, "f00")  # type: ignore[arg-type]
+    said = docker._remove(client, "f00")  # type: ignore[arg-type] # it has what is called
     assert client.asked == asked
     assert (problem in said) if problem else said == ""
+
+
+def test_who_does_not_wait_asks_once() -> None:
+    client = StubbornClient(BUSY)
+    assert "exit event" in docker._remove(client, "f00", attempts=1)  # type: ignore[arg-type] # it has what is called
+    assert client.asked == 1
 
 
 @pytest.mark.docker

@@ -529,12 +529,12 @@ def _close_stream(stream: Any) -> None:
             step()
 
 
-def _remove(client: APIClient, container: str) -> str:
+def _remove(client: APIClient, container: str, attempts: int = len(REMOVAL_PAUSES_SECONDS)) -> str:
     """Kill and remove a container with its volumes; what went wrong, or "" also when it was gone already."""
     from docker.errors import APIError, NotFound
 
     problem = ""
-    for pause in REMOVAL_PAUSES_SECONDS:
+    for pause in REMOVAL_PAUSES_SECONDS[:attempts]:
         time.sleep(pause)
         try:
             with engine("remove the sandbox"):
@@ -561,12 +561,13 @@ def owner_labels() -> dict[str, str]:
 def sweep(client: APIClient) -> list[str]:
     """Remove the containers of this host's kata processes that have died; the names of those removed.
 
-    Those of living processes stay, and of other hosts that share the daemon. Raises SandboxFailure.
+    Those of living processes stay, and of other hosts that share the daemon. Each is tried once: who starts a run does
+    not wait for the end of another. Raises SandboxFailure.
     """
     with engine("list its containers"):
         listed = client.containers(all=True, filters={"label": [RUN_LABEL, f"{HOST_LABEL}={_host()}"]})
     dead = [each for each in listed if not _alive(each["Labels"].get(OWNER_LABEL, ""))]
-    return [each["Names"][0].lstrip("/") for each in dead if not _remove(client, each["Id"])]
+    return [each["Names"][0].lstrip("/") for each in dead if not _remove(client, each["Id"], attempts=1)]
 
 
 def _host() -> str:
