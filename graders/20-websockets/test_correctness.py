@@ -410,7 +410,7 @@ def test_every_code_can_be_sent(new_open):
 
 @check("closing")
 def test_silence_after_any_end(new_peer, new_open, clock):
-    """However a connection ended, nothing more is reported, due or sent; `send` and `ping` raise, `close` doesn't."""
+    """After a refusal, a close or a violation nothing is reported, due or sent; `send` and `ping` raise."""
     refused_one = new_peer()
     refused_one.send(request(host=None))
     is_silent(refused_one, "refused", clock)
@@ -420,6 +420,11 @@ def test_silence_after_any_end(new_peer, new_open, clock):
             peer.connection.close(1001)
         peer.send(frame)
         is_silent(peer, how, clock)
+
+
+@check("closing")
+def test_silence_after_a_client_is_lost(new_open, clock):
+    """After an end without a close nothing is reported, due or sent; `send` and `ping` raise, `close` doesn't."""
     for how in ("hung up", "no pong", "no close"):
         peer = new_open(ping_interval=8, ping_timeout=3, close_timeout=5)
         clock.advance(8)

@@ -1,4 +1,4 @@
-"""Loses: side-by-side, bounded, gone. It starts a write for each message, also while the last one is under way."""
+"""Loses: side-by-side, bounded. It starts a write for each message, also while the last one is under way."""
 
 import asyncio
 import base64
