@@ -204,6 +204,15 @@ def _plain_record(name: str, fields: dict[str, Any], value: object) -> Record:
     return made  # type: ignore[no-any-return]
 
 
+_AS_THEY_ARE = frozenset({type(None), bool, float})
+"""Types whose values are the same on the wire."""
+_SCALARS = _AS_THEY_ARE | {int, str}
+"""Types of wire values that are Python's."""
+_COLLECTIONS = frozenset({list, tuple, dict, set, frozenset})
+# For `isinstance` where it is asked very often: to make a union each time takes longer than to ask.
+_SETS, _BUFFERS, _STRINGS, _LISTED = (set, frozenset), (bytearray, memoryview), (str, bytes), tuple(_COLLECTIONS)
+
+
 class Packer:
     """Turns Python values into wire values. `handle(value)` makes a Handle for what isn't plain data, or None."""
 
@@ -213,12 +222,12 @@ class Packer:
     def pack(self, value: object, depth: int = 0) -> Value:
         """WireError when it is nested too deeply, too long, or not plain data."""
         kind = type(value)
-        if kind is bytes:
-            return Bytes(value)  # type: ignore[arg-type]
-        if value is None or kind is bool or kind is float:
-            return value  # type: ignore[return-value]
         if kind is str:
             return _clean(value)  # type: ignore[arg-type]
+        if kind in _AS_THEY_ARE:
+            return value  # type: ignore[return-value]
+        if kind is bytes:
+            return Bytes(value)  # type: ignore[arg-type]
         if kind is int:
             return value if _INT_MIN <= value <= _INT_MAX else _big(value)  # type: ignore[operator, return-value, arg-type]
         return self._pack_compound(value, depth)
@@ -226,25 +235,26 @@ class Packer:
     def _pack_compound(self, value: Any, depth: int) -> Value:
         if depth >= DEPTH_MAX:
             raise WireError(f"a value nested deeper than {DEPTH_MAX} levels")
-        handle = self._handle(value)
-        if handle is not None:
-            return handle
-        if isinstance(value, Record):
-            return self._pack_record(value, depth)
-        if isinstance(value, enum.Enum):
-            number = value.value if isinstance(value, type(value.value)) else None
-            also = self.pack(number) if type(number) in _PLAIN_RECORDS else None
-            return Fields(type(value).__name__[:200], [("name", _clean(value.name))], also)
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return self._fields(value, zip(value._fields, value, strict=True), depth, also=Tuple([]))
+        if type(value) not in _COLLECTIONS:
+            handle = self._handle(value)
+            if handle is not None:
+                return handle
+            if isinstance(value, Record):
+                return self._pack_record(value, depth)
+            if isinstance(value, enum.Enum):
+                number = value.value if isinstance(value, type(value.value)) else None
+                also = self.pack(number) if type(number) in _PLAIN_RECORDS else None
+                return Fields(type(value).__name__[:200], [("name", _clean(value.name))], also)
+            if isinstance(value, tuple) and hasattr(value, "_fields"):
+                return self._fields(value, zip(value._fields, value, strict=True), depth, also=Tuple([]))
         if isinstance(value, dict):
             return Mapping([(self.pack(k, depth + 1), self.pack(v, depth + 1)) for k, v in _bounded(value.items())])
         for types, make in ((list, Sequence), (tuple, Tuple)):
             if isinstance(value, types):
                 return make([self.pack(item, depth + 1) for item in _bounded(value)])
-        if isinstance(value, set | frozenset):
+        if isinstance(value, _SETS):
             return Set([self.pack(item, depth + 1) for item in _bounded(value)], isinstance(value, frozenset))
-        if isinstance(value, bytearray | memoryview):
+        if isinstance(value, _BUFFERS):
             return Bytes(bytes(value))
         if isinstance(value, BaseException):
             return error_of(value)
@@ -277,6 +287,8 @@ class Unpacker:
         """WireError when it can't be rebuilt: too deep, an unhashable key, a doubled one, an unknown handle."""
         if depth > DEPTH_MAX:
             raise WireError(f"a value nested deeper than {DEPTH_MAX} levels")
+        if type(value) in _SCALARS:
+            return value
         match value:
             case Bytes():
                 return value.value
@@ -330,7 +342,7 @@ def _forbid_collisions(kind: str, keys: list[Any]) -> None:
 
     WireError when there are too many; TypeError when a key can't be hashed.
     """
-    if len(keys) - len({hash(key) for key in keys}) > COLLISIONS_MAX:
+    if len(keys) > COLLISIONS_MAX and len(keys) - len(set(map(hash, keys))) > COLLISIONS_MAX:
         raise WireError(f"a {kind} whose keys collide, by design it seems")
 
 
@@ -346,10 +358,10 @@ def error_of(error: BaseException, frames: list[Frame] | None = None) -> Error:
 
 def shown(value: object, limit: int = 200) -> str:
     """`repr`, cut in the middle to `limit` characters, and whole: what a broken or huge value shows."""
-    if isinstance(value, str | bytes) and len(value) > limit:
+    if isinstance(value, _STRINGS) and len(value) > limit:
         head, tail = value[: limit // 2], value[-limit // 4 :]
         return f"{head!r}…{tail!r} ({len(value):,} {'characters' if isinstance(value, str) else 'bytes'})"
-    if isinstance(value, list | tuple | set | frozenset | dict) and len(value) > 40:
+    if isinstance(value, _LISTED) and len(value) > 40:
         # Each that looks like another is shown once.
         head = ", ".join(dict.fromkeys(shown(item, 40) for item, _ in zip(value, range(5), strict=False)))
         return f"{type(value).__name__} of {len(value):,}: {head}, …"[: limit + 40]
@@ -363,6 +375,8 @@ def shown(value: object, limit: int = 200) -> str:
 
 def _clean(text: str) -> str:
     """Lone surrogates can't be encoded; they become U+FFFD."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -19,19 +19,20 @@ from kata.wire import Packer, Record, shown
 STORM_MESSAGES = 1_000
 """So many within one virtual second are a storm: nobody's protocol needs them, and the check would not end."""
 
+_PLAIN, _LISTS = (bool, int, float, str, bytes), (list, tuple, set, frozenset)
+
 Link = tuple[str, str]
 Held = TypeVar("Held")
 
 
 @dataclass(frozen=True, eq=False)
 class Message:
-    """One call of `send`. Times are virtual seconds; `size` is in bytes, as it crosses."""
+    """One call of `send`. Times are virtual seconds."""
 
     sender: str
     to: str
     content: object
     sent_at: float
-    size: int
     arrivals: list[float] = field(default_factory=list)
     """When it arrived: never, once, or more often."""
 
@@ -157,7 +158,7 @@ class Network:
     def send(self, sender: str, to: str, content: object) -> None:
         """Take a message on its way; it arrives in virtual time, or not."""
         now = self._world.clock.now
-        message = Message(sender, to, content, now, wire_size(content))
+        message = Message(sender, to, content, now)
         self.messages.append(message)
         self._expect_no_storm(message)
         # Every share has its draw, so that what is drawn later does not depend on what comes of it.
@@ -252,9 +253,9 @@ class Endpoint:
 
 def is_plain(value: object) -> bool:
     """Whether it is data through and through, so that it means the same in every process."""
-    if value is None or isinstance(value, bool | int | float | str | bytes):
+    if value is None or isinstance(value, _PLAIN):
         return True
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, _LISTS):
         return all(map(is_plain, value))
     if isinstance(value, dict):
         return all(is_plain(key) and is_plain(held) for key, held in value.items())

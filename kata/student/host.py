@@ -506,6 +506,8 @@ def _method(host: Host, remote: Remote, name: str, way: Way) -> Any:
 
 _DATA = {type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset}
 """Of none of these is an object that has methods of an interface."""
+_PLAIN = (*_DATA - {type(None)}, bytearray, memoryview)
+_NEVER_PLAIN = (type, ModuleType, FrameType, CodeType, TracebackType)
 
 
 def _look_how_it_answers(call: Call, result: object) -> None:
@@ -536,10 +538,10 @@ def _dataclass_of(kind: type, fields: dict[str, Any]) -> object:
 
 def _is_plain(value: object) -> bool:
     """Whether a value crosses as data; everything else stays here and crosses as a handle."""
-    if isinstance(value, list | tuple | dict | set | frozenset | str | bytes | bytearray | memoryview | int | float):
+    if isinstance(value, _PLAIN):
         return True
     if isinstance(value, BaseException | Record):
         return True
-    if isinstance(value, type | ModuleType | FrameType | CodeType | TracebackType):
+    if isinstance(value, _NEVER_PLAIN):
         return False
     return isinstance(value, enum.Enum) or dataclasses.is_dataclass(value)

@@ -44,6 +44,8 @@ RUN_BYTES_MAX = 64 * 1024 * 1024
 """Of all that the processes of one run say: most of it may stay in what the grader keeps, such as a store."""
 TURN_BYTES_MAX = 8 * 1024 * 1024
 """Of all frames of one turn: empty lists take thirty times as much once they are decoded."""
+_READ_BYTES = 1 << 16
+"""At a time. Memory for more comes from the system and goes back to it, which takes longer than most turns' bytes."""
 _DUMP_SECONDS = 0.5
 _END_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.1
@@ -355,7 +357,7 @@ class Node:
         descriptors = [descriptor for descriptor, _ in self._poll.poll(_LOOK_AGAIN_SECONDS * 1000)]
         if self._channel in descriptors:
             try:
-                data = self._spawned.channel.recv(1 << 18)
+                data = self._spawned.channel.recv(_READ_BYTES)
             except BlockingIOError:
                 data = None
             except OSError:
