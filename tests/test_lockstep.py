@@ -195,6 +195,20 @@ def test_each_makes_bulk_calls_in_order(world_of):
     assert ("wait × 2", "['a', 'b']") in [(text, result) for _, text, result in times(world)]
 
 
+def test_each_call_in_bulk_is_of_the_method_that_is_there(world_of):
+    """An object in the state pattern replaces its methods when its state changes."""
+    student = world_of("""
+        class Switch:
+            def press(self):
+                self.press = lambda: "off"
+                return "on"
+        switch = Switch()
+        def make(): return switch
+    """).student()
+    switch = student.make()
+    assert switch.press.each([(), (), ()]) == ["on", "off", "off"]
+
+
 # ---------------------------------------------------------------- time
 
 

@@ -256,7 +256,7 @@ class Host:
             args = [self._unpacker.unpack(arg) for arg in call.args]
             kwargs = {name: self._unpacker.unpack(value) for name, value in call.kwargs.items()}
             if call.each:
-                result: Any = self._each(method, args, call)
+                result: Any = self._each(target, args, call)
             else:
                 result = method(*args, **kwargs)
                 if isinstance(method, type):
@@ -288,15 +288,16 @@ class Host:
         else:
             self._finish(call.id, result, call.gives)
 
-    async def _each(self, method: Any, calls: list[Any], call: Call) -> list[Any]:
+    async def _each(self, target: object, calls: list[Any], call: Call) -> list[Any]:
+        """The answers of all; each call looks the method up anew, as a caller would: it may have changed meanwhile."""
         if call.each == "at once":
-            begun = [method(*args) for args in calls]
+            begun = [getattr(target, call.method)(*args) for args in calls]
             for result in begun:
                 _look_how_it_answers(call, result)
             return await asyncio.gather(*begun)
         results = []
         for args in calls:
-            result = method(*args)
+            result = getattr(target, call.method)(*args)
             _look_how_it_answers(call, result)
             results.append(await result if inspect.isawaitable(result) else result)
         return results
