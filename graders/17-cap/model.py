@@ -115,6 +115,16 @@ class Faults:
         self._network.enter_context(fault)
 
 
+@contextlib.contextmanager
+def in_a_chain(cluster):
+    """Meanwhile each replica can only reach the one before it and the one after it."""
+    with contextlib.ExitStack() as cuts:
+        for number, name in enumerate(cluster.names):
+            near = set(cluster.names[max(0, number - 1) : number + 2])
+            cuts.enter_context(cluster.net.cut({name}, set(cluster.names) - near))
+        yield
+
+
 # ---------------------------------------------------------------- what AP must have kept
 
 

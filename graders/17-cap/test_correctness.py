@@ -1,6 +1,6 @@
 """What the replicas answer while nothing fails: one register in CP, siblings in AP."""
 
-from model import Causality, at, context_at, ended, schedules, values_of
+from model import Causality, at, context_at, ended, failed_with, schedules, values_of
 
 from kata.grading import check, examples, settle, together
 
@@ -27,6 +27,25 @@ def test_any_bytes_are_a_value(cp):
 
 
 @check("register")
+def test_keys_that_look_alike_are_apart(cp):
+    """Keys that differ by a blank, a capital or an accent alone are apart."""
+    keys = ("seat", "Seat", "seat ", " seat", "se\u0301at", "s\u00e9at")
+    for key in keys:
+        cp["n1"].put(key, key.encode())
+    assert [at(cp, key, "n3") for key in keys] == [[[key.encode()]] for key in keys]
+
+
+@check("register")
+def test_an_old_context_changes_nothing(cp):
+    """In CP a put ignores its context: given that of an old get, it still replaces what was put since."""
+    cp["n1"].put("seat", b"ada")
+    context = context_at(cp, "seat", "n1")
+    cp["n2"].put("seat", b"cleo")
+    cp["n1"].put("seat", b"bob", context)
+    assert at(cp, "seat") == [[b"bob"]] * 3
+
+
+@check("register")
 def test_the_wall_clock_decides_nothing(cp, clock):
     """A put replaces the one before it also when the wall clock was set back between them."""
     cp["n1"].put("seat", b"ada")
@@ -44,9 +63,10 @@ def test_the_wall_clock_decides_nothing(cp, clock):
 
 @check("linearizable")
 def test_puts_that_race(cp, history):
-    """Of puts that race, at one replica or at several, one is the last, and all gets agree on which."""
+    """Of puts that race, at one replica or at several, all are answered, one is the last, and gets agree on which."""
     for number, places in enumerate((["n1"] * 3, ["n1", "n2", "n3"], ["n2"] * 3, ["n3"] * 3, ["n1", "n1", "n3"])):
-        settle([history.put(cp[name], "seat", b"%d.%d" % (number, each)) for each, name in enumerate(places)])
+        puts = settle([history.put(cp[name], "seat", b"%d.%d" % (number, each)) for each, name in enumerate(places)])
+        assert [failed_with(put) for put in puts] == [None] * 3, f"what the puts at {', '.join(places)} raise"
         for name in cp.names:
             settle([history.get(cp[name], "seat")])
         history.expect_linearizable()
@@ -60,6 +80,32 @@ def test_first_puts_that_race(cp, history):
         for _ in range(2):
             settle([history.get(cp[name], key) for name in cp.names])
         history.expect_linearizable()
+
+
+@check("linearizable")
+def test_puts_of_several_keys_that_race(cp, history, clock):
+    """Puts of different keys that are under way at one replica, while messages overtake each other, are all done."""
+    for number, name in enumerate(cp.names * 2):
+        keys = [f"seat {number}.{each}" for each in range(4)]
+        with cp.net.jitter(0.1):
+            settle([history.put(cp[name], key, key.encode()) for key in keys])
+            settle([history.get(cp[other], key) for key in keys for other in cp.names])
+        clock.advance(1)
+    history.expect_linearizable()
+
+
+@check("linearizable")
+def test_a_get_that_begins_while_another_waits(cp, history, clock):
+    """A get that begins after a put has ended gives its value, though an older get at that replica still waits."""
+    for number, seconds in enumerate((0.05, 0.3, 0.55)):
+        settle([history.put(cp["n2"], "seat", b"ada %d" % number)])
+        with cp.net.slow(0.6, receivers={"n3"}):
+            history.get(cp["n3"], "seat")
+            clock.advance(seconds)
+            settle([history.put(cp["n1"], "seat", b"bob %d" % number)])
+            settle([history.get(cp["n3"], "seat")])
+        clock.advance(1)
+    history.expect_linearizable()
 
 
 @check("linearizable")
@@ -112,11 +158,11 @@ def test_shows_its_own_puts_at_once(ap):
 @check("siblings")
 def test_puts_at_different_replicas_are_siblings(ap, clock):
     """Puts that were made at three replicas, none having seen another, are all kept everywhere."""
-    for name, value in (("n1", b"tea"), ("n3", b"jam"), ("n2", b"rum")):
+    for name, value in (("n1", b"tea"), ("n3", b"\xff\x00"), ("n2", b"")):
         ap[name].put("basket", value)
         clock.step_wall(-60)
     clock.advance(10)
-    assert at(ap, "basket") == [[b"jam", b"rum", b"tea"]] * 3
+    assert at(ap, "basket") == [[b"", b"tea", b"\xff\x00"]] * 3
 
 
 @check("siblings")
@@ -141,6 +187,17 @@ def test_a_put_without_a_context_replaces_nothing(ap, clock):
     together([ap["n3"].put.start("basket", b"rum"), ap["n3"].put.start("basket", b"gin")])
     clock.advance(10)
     assert at(ap, "basket") == [[b"gin", b"jam", b"rum", b"tea"]] * 3
+
+
+@check("siblings", coverage=False)
+def test_forty_puts_that_have_seen_nothing(ap, clock):
+    """Forty puts without a context, at all replicas, are all kept side by side everywhere."""
+    values = [b"%02d" % number for number in range(40)]
+    for number, value in enumerate(values):
+        ap[ap.names[number % 3]].put("basket", value)
+        clock.advance(0.1)
+    clock.advance(10)
+    assert at(ap, "basket") == [values] * 3
 
 
 @check("causal")
@@ -178,6 +235,21 @@ def test_it_replaces_what_that_had_replaced(ap, clock):
         assert at(ap, "basket") == [[b"rum"], [b"rum"], [b"tea"]]
     clock.advance(10)
     assert at(ap, "basket") == [[b"rum"]] * 3
+
+
+@check("causal")
+def test_it_replaces_what_all_five_have_put(available, clock):
+    """What was replaced never comes back, though all five replicas have put since."""
+    cluster = available(size=5)
+    cluster["n5"].put("basket", b"0")
+    clock.advance(10)
+    with cluster.net.partition({"n5"}, {"n1", "n2", "n3", "n4"}):
+        for number in range(1, 9):
+            name = cluster.names[number % 4]
+            cluster[name].put("basket", b"%d" % number, context_at(cluster, "basket", name))
+            clock.advance(10)
+    clock.advance(10)
+    assert at(cluster, "basket") == [[b"8"]] * 5
 
 
 @check("causal")

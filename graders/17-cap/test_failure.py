@@ -30,9 +30,9 @@ def test_a_replica_that_is_cut_off(cp, clock):
         clock.advance(SETTLE_SECONDS)
         cp["n2"].put("seat", b"bob")
         calls = [cp["n3"].get.start("seat")]
-        calls += [cp["n3"].put.start("other", value) for value in (b"eve", b"fay", b"gus")]
+        calls += [cp["n3"].put.start("other", b"eve %d" % number) for number in range(12)]
         calls = ended(clock, calls)
-        assert [failed_with(call) for call in calls] == ["Unavailable"] * 4, "what a get and three puts raise at n3"
+        assert [failed_with(call) for call in calls] == ["Unavailable"] * 13, "what a get and twelve puts raise at n3"
         assert at(cp, "seat", "n1", "n2") == [[b"bob"]] * 2
 
 
@@ -42,6 +42,7 @@ def test_a_moment_in_between(cp, clock):
     for moment in (0.06, 0.12, 0.17, 0.25):
         with cp.net.partition({"n1"}, {"n2", "n3"}):
             clock.advance(SETTLE_SECONDS)
+            cp["n3"].put("seat", b"missed by n1 %d ms" % (1000 * moment))
             calls = [cp["n1"].put.start("seat", b"%d ms" % (1000 * moment)), cp["n1"].get.start("seat")]
             clock.advance(2.3)
         clock.advance(moment)
@@ -50,6 +51,21 @@ def test_a_moment_in_between(cp, clock):
         for call in calls:
             assert call.done, f"whether {call} had ended"
             assert call.seconds <= CALL_SECONDS + NOISE_SECONDS, f"the seconds that {call} took"
+
+
+@check("minority")
+def test_cut_off_half_way(cp, clock):
+    """Calls whose replica is cut off while they are under way end within 3 s, answered or as Unavailable."""
+    for number, moment in enumerate((0.03, 0.08, 0.12, 0.17)):
+        with cp.net.partition({"n2"}, {"n1", "n3"}):
+            clock.advance(SETTLE_SECONDS)
+            cp["n1"].put("seat", b"missed by n2 %d" % number)
+        calls = [cp["n2"].get.start("seat"), cp["n2"].put.start("other", b"%d" % number)]
+        clock.advance(moment)
+        with cp.net.partition({"n2"}, {"n1", "n3"}):
+            kinds = {failed_with(call) for call in ended(clock, calls)}
+            assert kinds <= {None, "Unavailable"}, f"what a get and a put raise that are cut off after {moment} s"
+        clock.advance(SETTLE_SECONDS)
 
 
 @check("minority")
@@ -193,11 +209,14 @@ def test_news_goes_round_about(ap, clock):
 
 @check("lossy")
 def test_answers_though_messages_are_lost(cp, history, clock):
-    """While 3 in 10 messages are lost, at least 36 of 40 CP calls are answered, and all of them are linearizable."""
+    """While 3 in 10 messages are lost and the wall clock is set back, at least 36 of 40 CP calls are answered, and they
+    are linearizable."""
     with cp.net.losing(share=0.3):
         for number in range(10):
             here, there = cp.names[number % 3], cp.names[(number + 1) % 3]
             calls = [history.put(cp[here], "seat", b"v%d" % number), history.get(cp[there], "seat")]
+            clock.advance(0.01)
+            clock.step_wall(-3600)
             settle(calls)
             settle([history.get(cp[here], "seat"), history.get(cp[there], "seat")])
     slowest = max(call.seconds for call in history.calls)
@@ -265,13 +284,15 @@ def test_gossip_that_comes_twice_and_late(ap, clock):
 
 @check("crash")
 def test_all_crash_at_once_in_cp(cp, clock):
-    """What CP replicas have put is there when all of them have crashed at once and started again."""
+    """What CP replicas have put, any bytes, is there when all of them have crashed at once and started again."""
     cp["n2"].put("seat", b"ada")
-    cp["n3"].put("seat", b"bob")
+    cp["n3"].put("seat", b"\xff\x00'bob")
+    cp["n1"].put("row", b"")
     with cp.crashed(*cp.names):
         clock.advance(1)
     clock.advance(SETTLE_SECONDS)
-    assert at(cp, "seat") == [[b"bob"]] * 3
+    assert at(cp, "seat") == [[b"\xff\x00'bob"]] * 3
+    assert at(cp, "row") == [[b""]] * 3
     cp["n1"].put("seat", b"cyd")
     assert at(cp, "seat") == [[b"cyd"]] * 3
 
@@ -324,6 +345,34 @@ def test_a_crash_right_after_a_message(cp, history, clock):
         cp.start_all()
         clock.advance(SETTLE_SECONDS)
         history.expect_linearizable()
+
+
+@check("crash")
+def test_what_only_its_replica_had(cp, history, clock):
+    """A value that a get has given stays also when the one replica that had it crashes at once and is started again."""
+    for number in range(3):
+        settle([history.put(cp["n2"], "seat", b"ada %d" % number)])
+        with cp.net.partition({"n3"}, {"n1", "n2"}):
+            put = put_that_one_get_sees(cp, history, clock, b"bob %d" % number)
+            with cp.crashed("n1"):
+                ended(clock, [put])
+        with cp.net.partition({"n2"}, {"n1", "n3"}):
+            clock.advance(SETTLE_SECONDS)
+            settle([history.get(cp["n1"], "seat"), history.get(cp["n3"], "seat")])
+        clock.advance(SETTLE_SECONDS)
+        history.expect_linearizable()
+
+
+def put_that_one_get_sees(cp, history, clock, value):
+    """A put at n1 whose second round n2 hears of late, if at all, and a get there that n1 answers meanwhile."""
+    put = history.put(cp["n1"], "seat", value)
+    clock.advance(0.06)
+    get = history.get(cp["n2"], "seat")
+    clock.advance(0.02)
+    with cp.net.slow(2, senders={"n1"}, receivers={"n2"}):
+        clock.advance(0.025)
+    settle([get])
+    return put
 
 
 @check("crash")
@@ -380,13 +429,13 @@ def test_what_was_asked_before_a_crash(cp, clock):
 def test_a_put_is_on_the_disk_when_it_ends_in_ap(ap, clock):
     """An AP put that ended is there after a crash that left no time for gossip, and so are its replacements."""
     ap["n1"].put("basket", b"tea")
-    ap["n1"].put("basket", b"jam", context_at(ap, "basket", "n1"))
-    ap["n2"].put("basket", b"rum")
+    ap["n1"].put("basket", b"jam\xff\x00", context_at(ap, "basket", "n1"))
+    ap["n2"].put("basket", b"")
     with ap.crashed("n1", "n2"):
         clock.advance(1)
-    assert at(ap, "basket", "n1", "n2") == [[b"jam"], [b"rum"]]
+    assert at(ap, "basket", "n1", "n2") == [[b"jam\xff\x00"], [b""]]
     clock.advance(CONVERGE_SECONDS)
-    assert at(ap, "basket") == [[b"jam", b"rum"]] * 3
+    assert at(ap, "basket") == [[b"", b"jam\xff\x00"]] * 3
 
 
 @check("crash")
@@ -413,7 +462,7 @@ def test_what_was_replaced_before_a_crash(ap, clock):
     ap["n2"].put("basket", b"jam", context_at(ap, "basket", "n2"))
     clock.advance(CONVERGE_SECONDS)
     with ap.crashed("n1"):
-        clock.advance(1)
+        clock.step_wall(-3600)
     ap["n1"].put("basket", b"rum")
     clock.advance(CONVERGE_SECONDS)
     assert at(ap, "basket") == [[b"jam", b"rum"]] * 3
@@ -444,19 +493,47 @@ def test_one_get_saw_it(cp, history, clock):
     """When a get has given the value of a put that ended in Unavailable, no later get gives the one before it."""
     settle([history.put(cp["n2"], "seat", b"ada")])
     others = {"n2", "n3"}
-    for number, moment in enumerate((0.02, 0.07, 0.12, 0.17)):
-        for senders, receivers in (({"n1"}, others), (others, {"n1"})):
-            put = history.put(cp["n1"], "seat", f"cut off {number} from {sorted(senders)}".encode())
-            clock.advance(moment)
-            with cp.net.cut(senders, receivers):
-                settle([history.get(cp["n2"], "seat")])
-                ended(clock, [put])
+    rounds = itertools.product((0.02, 0.07, 0.12, 0.17), [({"n1"}, others), (others, {"n1"})])
+    for number, (moment, (senders, receivers)) in enumerate(rounds):
+        put = history.put(cp["n1"], "seat", b"" if number == 4 else b"cut off %d" % number)
+        clock.advance(moment)
+        with cp.net.cut(senders, receivers):
+            settle([history.get(cp["n2"], "seat")])
+            ended(clock, [put])
+        clock.advance(SETTLE_SECONDS)
+        settle([history.get(cp["n1"], "seat")])
+        with cp.net.partition({"n1"}, others):
             clock.advance(SETTLE_SECONDS)
-            settle([history.get(cp["n1"], "seat")])
-            with cp.net.partition({"n1"}, others):
-                clock.advance(SETTLE_SECONDS)
-                settle([history.get(cp["n2"], "seat")])
-            history.expect_linearizable()
+            settle([history.get(cp["n2"], "seat")])
+        history.expect_linearizable()
+
+
+@check("indefinite")
+def test_what_a_get_at_one_of_five_saw(consistent, history, clock):
+    """When a get at one of five has given a value that only two of them have, no later get gives the one before it."""
+    cluster = consistent(size=5)
+    settle([history.put(cluster["n4"], "seat", b"ada")])
+    for number in range(2):
+        put_that_two_of_five_have(cluster, history, clock, b"bob %d" % number)
+        with cluster.net.partition({"n1", "n2"}, {"n3", "n4", "n5"}):
+            clock.advance(SETTLE_SECONDS)
+            settle([history.get(cluster["n3"], "seat")])
+        clock.advance(SETTLE_SECONDS)
+        history.expect_linearizable()
+
+
+def put_that_two_of_five_have(cluster, history, clock, value):
+    """A put whose second round reaches nobody; a get at n2 that n1 and n3 answer, and whose news n1 alone can hear."""
+    rest = {"n3", "n4", "n5"}
+    put = history.put(cluster["n1"], "seat", value)
+    clock.advance(0.12)
+    with cluster.net.cut({"n1"}, {"n2"} | rest):
+        clock.advance(0.1)
+    with cluster.net.cut({"n1"}, rest), cluster.net.slow(2, senders={"n4", "n5"}, receivers={"n2"}):
+        get = history.get(cluster["n2"], "seat")
+        clock.advance(0.06)
+        with cluster.net.cut({"n2"}, rest):
+            ended(clock, [put, get])
 
 
 @check("indefinite")
