@@ -8,13 +8,16 @@ import signal
 import socket
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from worlds import Probe
 
+from kata.exercise import Limits
 from kata.grading import StudentError, raises
 from kata.student import orders
+from kata.supervisor import node
 from kata.supervisor.failures import CheckFailed, Inconclusive, NoRoom, ProcessFailed
 from kata.supervisor.proxies import Call
 from kata.supervisor.spawner import Spawner, Wish, _Requested
@@ -36,6 +39,56 @@ def failure_of(call, *args):
     with pytest.raises(ProcessFailed) as caught:
         call(*args)
     return caught.value.failure
+
+
+# ---------------------------------------------------------------- starved
+
+
+@pytest.fixture
+def guard_at(monkeypatch):
+    """A guard with limits of 1 s a call and 4 s a check, in a turn that began at 0 s, and a clock that can be set."""
+    now = SimpleNamespace(seconds=0.0)
+    clock = SimpleNamespace(monotonic=lambda: now.seconds, process_time=lambda: 0.0)
+    monkeypatch.setattr(node, "time", clock)
+    guard = node.Guard(Limits(check_seconds=4, call_seconds=1, run_seconds=1000))
+    guard.begin_turn(0.0)
+
+    def at(seconds, cpu, running=True):
+        """Look at it each second until then, while the CPU time grows steadily; whether the turn is over then."""
+        while now.seconds < seconds:
+            now.seconds += 1
+            over = guard.is_over(cpu * now.seconds / seconds, running)
+        return guard, over
+
+    return at
+
+
+def test_who_gets_no_core_is_not_slow(guard_at):
+    """A fortieth of a core for thirty times as long as a call may take: that says nothing of the submission."""
+    assert guard_at(10, cpu=0.2)[1] is False
+    guard, over = guard_at(31, cpu=0.5)
+    assert over
+    assert guard.is_starved(0.5)
+    assert not guard.check_is_starved(0.5), "the check has time left"
+
+
+def test_who_keeps_the_cores_from_himself_is_not_starved(guard_at):
+    guard, over = guard_at(31, cpu=0.5)
+    assert over
+    assert not guard.is_starved(0.5 + 3), "its helpers have used three seconds"
+
+
+def test_who_dozes_is_not_starved(guard_at):
+    guard, over = guard_at(10, cpu=0.5, running=False)
+    assert over
+    assert not guard.is_starved(0.5)
+
+
+def test_a_check_that_gets_no_core_is_not_slow(guard_at):
+    guard, _ = guard_at(121, cpu=0.9)
+    assert guard.check_is_over(0.9)
+    assert guard.check_is_starved(0.9)
+    assert not guard.check_is_starved(4.1)
 
 
 # ---------------------------------------------------------------- stuck

@@ -51,9 +51,12 @@ _END_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.1
 _SETTLE_SECONDS = 0.1
 _BLOCKED_SECONDS = 2.0
-_WALL_FACTOR = 6
+_WALL_FACTOR, _STARVED_FACTOR = 6, 30
+"""So many times its limit a turn or a check may take by the wall clock: when it dozes, and when it gets no core."""
 _IMPATIENT_SHARE = 0.3
 _RUN_SPARE_SECONDS = 8.0
+STARVED = "the machine was so busy with other work that the submission hardly ever ran"
+"""Why a check is inconclusive that had too little of the cores for a verdict on its speed."""
 _DUMP_LINE = re.compile(
     rb'^  File "[^"\n]*/submission/([^"\n]{1,200})", line (\d{1,7}) in ([^\n]{1,200})$', re.MULTILINE
 )
@@ -67,8 +70,8 @@ class Guard:
 
     A turn is over its limit when it has used `call_seconds` of CPU, or when it is blocked for good: it neither runs nor
     uses any CPU. A check is over its own when its processes together have used `check_seconds`. Wall time is the last
-    resort, many times as long. Once something was stuck, later turns and checks have less, so that the whole run
-    still ends.
+    resort, many times as long, and longest for who would have run if others had left a core. Once something was stuck,
+    later turns and checks have less, so that the whole run still ends.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -106,7 +109,7 @@ class Guard:
     @property
     def cost(self) -> float:
         """Real seconds that the check owes to its processes: what they used, made this one use, and slept away."""
-        return self._spent + self._served() + self._blocked
+        return self._owed(0.0)
 
     def lose_patience(self) -> None:
         """Something was stuck: the same is likely to be stuck again, in every check."""
@@ -128,7 +131,8 @@ class Guard:
     def is_over(self, cpu: float | None, running: bool) -> bool:
         """Whether the present turn must be ended; asked while waiting for it."""
         now = time.monotonic()
-        if now - self._turn_began > self._call_seconds * _WALL_FACTOR or self.check_is_over():
+        owed = (cpu or 0.0) - self._turn_cpu + self._blocked
+        if _wall_is_over(now - self._turn_began, self._call_seconds, owed) or self.check_is_over():
             return True
         if cpu is None:
             return now - self._turn_began > self._call_seconds
@@ -144,9 +148,26 @@ class Guard:
 
     def check_is_over(self, cpu: float = 0.0) -> bool:
         """Whether the whole check has taken too long, whoever is to blame; `cpu` is what living processes have used."""
+        if self._spent + cpu > self._check_seconds or self.serving_is_over():
+            return True
+        return _wall_is_over(time.monotonic() - self._check_began, self._check_seconds, self._owed(cpu))
+
+    def is_starved(self, cpu: float) -> bool:
+        """Whether nothing but the wall clock ended the present turn or the check: others had the cores meanwhile.
+
+        `cpu` is what the process and its helpers have used: who keeps the cores from himself is not starved.
+        """
+        if cpu - self._turn_cpu + self._blocked > self._call_seconds:
+            return False
+        return time.monotonic() - self._turn_began > self._call_seconds * _STARVED_FACTOR or self.check_is_starved(cpu)
+
+    def check_is_starved(self, cpu: float) -> bool:
+        """Whether nothing but the wall clock ended the check. `cpu` as above, of all living processes."""
         wall = time.monotonic() - self._check_began
-        used_up = self._spent + cpu > self._check_seconds or self.serving_is_over()
-        return used_up or wall > self._check_seconds * _WALL_FACTOR
+        return wall > self._check_seconds * _STARVED_FACTOR and self._owed(cpu) <= self._check_seconds
+
+    def _owed(self, cpu: float) -> float:
+        return self._spent + cpu + self._served() + self._blocked
 
     def serving_is_over(self) -> bool:
         """Whether to read and answer what came has cost this process as much CPU time as a check may use itself."""
@@ -155,6 +176,11 @@ class Guard:
 
     def _served(self) -> float:
         return time.process_time() - self._served_before
+
+
+def _wall_is_over(wall: float, limit: float, owed: float) -> bool:
+    """Whether it took too long by the wall clock; `owed` is what was used or dozed away of that."""
+    return wall > limit * (_WALL_FACTOR if owed > limit else _STARVED_FACTOR)
 
 
 class Node:
@@ -299,10 +325,15 @@ class Node:
         until = time.monotonic() + _SETTLE_SECONDS
         while self._is_running() and time.monotonic() < until:
             time.sleep(_SETTLE_SECONDS / 1_000)  # nothing tells when a process leaves its core
-        seconds = self.cpu_seconds_or_none()
+        seconds = self.all_cpu_seconds_or_none()
         if seconds is None:
             raise Inconclusive("this system does not tell the CPU time of another process")
-        return seconds + helpers_cpu_seconds(self._spawned.visible_pid, self._spawned.uid)
+        return seconds
+
+    def all_cpu_seconds_or_none(self) -> float | None:
+        """Of the process and all that it has started; None where the system does not tell."""
+        own = self.cpu_seconds_or_none()
+        return None if own is None else own + helpers_cpu_seconds(self._spawned.visible_pid, self._spawned.uid)
 
     def cpu_seconds_or_none(self) -> float | None:
         """Of the process alone; None where the system does not tell."""
@@ -378,6 +409,10 @@ class Node:
             self.destroy()
             raise Inconclusive("the run's time was up")
         if self._guard.is_over(self.cpu_seconds_or_none(), self._is_running()):
+            used = self.all_cpu_seconds_or_none()
+            if used is not None and self._guard.is_starved(used):
+                self.destroy()
+                raise Inconclusive(STARVED)
             raise self._stuck()
 
     def _is_running(self) -> bool:

@@ -25,7 +25,7 @@ from kata.report.model import Failure, Line
 from kata.supervisor import proxies
 from kata.supervisor.failures import CheckFailed, Inconclusive, NoRoom, ProcessFailed, failed
 from kata.supervisor.interface import Signature
-from kata.supervisor.node import Guard, Node
+from kata.supervisor.node import STARVED, Guard, Node
 from kata.supervisor.spawner import Spawned, Spawner, Wish
 from kata.supervisor.tally import Tally
 from kata.supervisor.transcript import Entry, lines_of
@@ -346,6 +346,7 @@ class World:
         StudentError when the import raises, ProcessFailed when it does not end.
         """
         if self._guard.check_is_over(self._cpu_seconds()):
+            self._expect_not_starved()
             raise ProcessFailed(
                 Failure(
                     kind="time-out",
@@ -529,6 +530,7 @@ class World:
                 )
             )
         if over or (self._steps % 256 == 0 and self._guard.check_is_over(self._cpu_seconds())):
+            self._expect_not_starved()
             raise ProcessFailed(
                 Failure(
                     kind="time-out",
@@ -538,6 +540,12 @@ class World:
                     "could be one.",
                 )
             )
+
+    def _expect_not_starved(self) -> None:
+        """Inconclusive when the check's time is up by the wall clock alone: that says nothing of the submission."""
+        used = [node.all_cpu_seconds_or_none() for node in self.nodes if node.alive]
+        if None not in used and self._guard.check_is_starved(sum(seconds or 0.0 for seconds in used)):
+            raise Inconclusive(STARVED)
 
     def _cpu_seconds(self) -> float:
         return sum(node.cpu_seconds_or_none() or 0.0 for node in self.nodes if node.alive)
