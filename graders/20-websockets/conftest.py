@@ -3,7 +3,7 @@
 import pytest
 from cases import ways_to_cut
 
-from kata.grading import named
+from kata.grading import named, remote
 from kata.grading.clients import talk
 from kata.grading.websocket import CLOSE, Peer, Subscriber, close, close_codes, closing, kind, text
 
@@ -112,6 +112,42 @@ def clients(world, broadcaster):
 def late(world):
     """A client that was not added yet."""
     return Subscriber(world, "eve")
+
+
+@pytest.fixture
+def new_witness(world):
+    """Makes a client that knows a moment, and what is done to it afterwards."""
+    return lambda name: Witness(world, name)
+
+
+class Witness(Subscriber):
+    """A client that keeps what is done to it after a call has returned.
+
+    What a process answers and asks is heard in its order, also of one moment: so it knows which came first.
+    """
+
+    def __init__(self, world, name):
+        super().__init__(world, name)
+        self.call = None
+        """The call that it minds."""
+        self.afterwards = []
+        """What was done to it after that had returned."""
+
+    @remote
+    async def write(self, data):
+        """Take bytes."""
+        self._mind("write")
+        await super().write(data)
+
+    @remote
+    def abort(self):
+        """Hang up."""
+        self._mind("abort")
+        super().abort()
+
+    def _mind(self, what):
+        if self.call is not None and self.call.done:
+            self.afterwards.append(what)
 
 
 def peer_of(world, student, **options):

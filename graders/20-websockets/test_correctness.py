@@ -77,6 +77,7 @@ def test_lists_of_values_and_other_headers(new_peer):
         ("Connection: Upgrade", "Connection: Upgrade\r\nConnection: keep-alive"),
         ("Connection: Upgrade", "Connection: keep-alive,Upgrade,close"),
         ("Upgrade: websocket", "Upgrade: h2c\r\nUpgrade: websocket  "),
+        ("Upgrade: websocket", "Upgrade: websocket\r\nUpgrade: h2c"),
         ("Host: ", "Content-Length: 0\r\nSec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\nHost: "),
         ("Host: ", "X-Name: Zoë\u0085 \u2028 here\r\nHost: "),
     ):
@@ -131,6 +132,9 @@ def test_a_wrong_request_is_refused(new_peer):
         "a key of 15 bytes": request(sec_websocket_key="MTIzNDU2Nzg5MDEyMzQ1"),
         "a key that isn't base64": request(sec_websocket_key="not base64 at all"),
         "a key with a character that base64 hasn't": request(sec_websocket_key="dGhlIHNhbXBs*ZSBub25jZQ=="),
+        "a key in the alphabet for URLs": request(sec_websocket_key="dGhlIHNh-XBsZSBu_25jZQ=="),
+        "a key without its padding": request(sec_websocket_key="dGhlIHNhbXBsZSBub25jZQ"),
+        "a line that ends with LF alone": request().replace(b"\r\nHost", b"\nHost"),
     }.items():
         refused(new_peer(), wrong, 400, why)
 
@@ -138,7 +142,7 @@ def test_a_wrong_request_is_refused(new_peer):
 @check("handshake")
 def test_another_version_is_told_the_right_one(new_peer):
     """If only the version is another one, the answer is 426 and names version 13."""
-    for version in ("8", "14", "113", "abc", None):
+    for version in ("8", "14", "113", "130", "abc", None):
         answer = refused(new_peer(), request(sec_websocket_version=version), 426, f"the version {version}")
         assert answer.headers.get("sec-websocket-version") == "13", "the answer's header Sec-WebSocket-Version"
 
@@ -375,8 +379,8 @@ def test_silence_after_a_close(new_open):
 def test_closing_first(peer):
     """`close` sends one close frame; the client's answer is the event, and is not answered again."""
     peer.connection.send(b"goodbye")
-    peer.connection.close(4000, "müde")
-    assert peer.heard() == [Frame(BINARY, b"goodbye"), Frame(CLOSE, closing(4000, "müde".encode()))], "what was sent"
+    peer.connection.close(4000, WORDS)
+    assert peer.heard() == [Frame(BINARY, b"goodbye"), Frame(CLOSE, closing(4000, WORDS.encode()))], "what was sent"
     peer.connection.close(1001)
     assert peer.send(close(1000, b"bye")) == [closed(code=1000, reason="bye")]
     assert peer.heard() == [], "the frames that were sent after the first close"
@@ -414,9 +418,14 @@ def test_silence_after_any_end(new_peer, new_open, clock):
     refused_one = new_peer()
     refused_one.send(request(host=None))
     is_silent(refused_one, "refused", clock)
-    for how, frame in (("closed", close(1000)), ("failed", client_frame(3)), ("closed by both", close(1001))):
+    for how, frame in (
+        ("closed", close(1000)),
+        ("failed", client_frame(3)),
+        ("closed by both", close(1001)),
+        ("failed by both", client_frame(3)),
+    ):
         peer = new_open()
-        if how == "closed by both":
+        if how.endswith("by both"):
             peer.connection.close(1001)
         peer.send(frame)
         is_silent(peer, how, clock)
@@ -425,12 +434,12 @@ def test_silence_after_any_end(new_peer, new_open, clock):
 @check("closing")
 def test_silence_after_a_client_is_lost(new_open, clock):
     """After an end without a close nothing is reported, due or sent; `send` and `ping` raise, `close` doesn't."""
-    for how in ("hung up", "no pong", "no close"):
+    for how in ("hung up", "hung up after close", "no pong", "no close"):
         peer = new_open(ping_interval=8, ping_timeout=3, close_timeout=5)
         clock.advance(8)
-        peer.connection.close() if how == "no close" else peer.wake()
+        peer.connection.close() if how.endswith("close") else peer.wake()
         clock.advance(5)
-        assert (peer.hang_up() if how == "hung up" else peer.wake()) == [closed(code=1006, reason="")]
+        assert (peer.hang_up() if how.startswith("hung up") else peer.wake()) == [closed(code=1006, reason="")]
         is_silent(peer, how, clock)
 
 
@@ -465,8 +474,12 @@ def test_what_was_on_its_way_is_reported(peer):
 @check("closing")
 def test_nothing_is_said_before_the_opening(fresh):
     """Before the opening `send`, `ping` and `close` raise RuntimeError, and send nothing."""
+    speeches = ((fresh.connection.send, "hello"), (fresh.connection.ping,), (fresh.connection.close,))
+    for speak, *what in speeches:
+        with raises("RuntimeError"):
+            speak(*what)
     fresh.send(request()[:-1])
-    for speak, *what in ((fresh.connection.send, "hello"), (fresh.connection.ping,), (fresh.connection.close,)):
+    for speak, *what in speeches:
         with raises("RuntimeError"):
             speak(*what)
     assert fresh.heard_bytes() == b"", "what was sent before the request was whole"

@@ -82,10 +82,10 @@ def test_frames_byte_by_byte(peer):
 
 @check("any-split")
 def test_many_frames_at_once(peer):
-    """Two hundred messages in one piece are two hundred events."""
-    sent = [f"message {number}" for number in range(200)]
-    events = peer.send(*map(text, sent), what="two hundred messages")
-    assert events == [message(data=each) for each in sent], "the events of two hundred messages in one piece"
+    """Twelve hundred messages in one piece are as many events."""
+    sent = [f"{number}" for number in range(1200)]
+    events = peer.send(*map(text, sent), what="twelve hundred messages")
+    assert events == [message(data=each) for each in sent], "the events of twelve hundred messages in one piece"
 
 
 @check("any-split")
@@ -161,6 +161,7 @@ def test_no_second_close_frame(new_open):
     for code, what, frame in (
         (1002, "a reserved bit", client_frame(TEXT, b"x", reserved=1)),
         (1002, "a close with 1005", close(1005)),
+        (1002, "a close with half a code", client_frame(CLOSE, b"\x03")),
         (1007, "text that isn't UTF-8", client_frame(TEXT, b"\xff")),
         (1007, "a reason that isn't UTF-8", close(1000, b"\xff")),
         (1009, "a message that is too big", client_frame(BINARY, announced=201)),
@@ -216,8 +217,11 @@ def test_bad_text_is_seen_when_it_is_whole(new_open):
 @check("bad-text")
 def test_odd_text_is_text(peer):
     """Characters that stand for nothing, for an error or for a byte order are characters like any other."""
-    for odd in ("\ufffd", "\uffff", "\ufeffwith a mark", "\x00"):
-        assert peer.send(text(odd)) == [message(data=odd)]
+    odd = ("\ufffd", "\uffff", "\ufeffwith a mark", "\x00")
+    for each in odd:
+        assert peer.send(text(each)) == [message(data=each)]
+    last = odd[2] + "".join(odd)
+    assert peer.send(close(1000, last.encode())) == [closed(code=1000, reason=last)]
 
 
 @check("too-big")
@@ -272,6 +276,17 @@ def test_exactly_the_limit_is_allowed(new_open):
     assert peer.send(client_frame(PING, b"p" * 100)) == [ping(payload=b"p" * 100)]
     assert peer.send(text("and another")) == [message(data="and another")]
     assert peer.send(close(1000, b"r" * 100)) == [closed(code=1000, reason="r" * 100)]
+
+
+@check("too-big")
+def test_what_came_before_it_is_reported(new_open):
+    """What came before a message that is too big is reported and answered as ever, also in the same piece."""
+    peer = new_open(max_message=20)
+    events = peer.send(text("good"), client_frame(PING, b"1"), client_frame(BINARY, announced=21))
+    assert events[:-1] == [message(data="good"), ping(payload=b"1")], "the events before the one that is too big"
+    assert close_codes(events[-1:]) == [1009], "the codes of the Closed events"
+    frames = [(frame.opcode, frame.payload[:2]) for frame in peer.heard()]
+    assert frames == [(PONG, b"1"), (CLOSE, closing(1009))], "opcode and first two bytes of the frames that were sent"
 
 
 @check("gone")
@@ -363,6 +378,8 @@ def test_a_client_that_has_gone_leaves_the_broadcaster(clients, broadcaster, clo
         clock.advance(0)
     assert [len(client.received) for client in clients] == [21, 0, 21, 21], "how many messages each client got"
     assert clients[1].writes == 1, "the writes to the client that has gone"
+    broadcaster.remove(clients[1])
+    assert broadcaster.publish("and on") == 3
 
 
 @check("gone")

@@ -1,12 +1,28 @@
 """What the server costs: virtual seconds, work, and what waits for a slow client."""
 
-from cases import closed, message, ping, pong
+from cases import closed, in_turns, message, ping, pong
 
-from kata.grading import check, growth
-from kata.grading.websocket import BINARY, CLOSE, PING, PONG, TEXT, Frame, binary, bytewise, client_frame, close, text
+from kata.grading import check, growth, named
+from kata.grading.websocket import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    Frame,
+    binary,
+    bytewise,
+    client_frame,
+    close,
+    text,
+)
 
 ENOUGH = 200
 """Seconds in which also who writes byte by byte to a slow client has written all."""
+
+LETTERS = client_frame(TEXT, "üü".encode())[-4:]
+"""Four bytes of text as a client sends them. Its mask has four bytes, so more of it are these again and again."""
 
 
 @check("deadlines")
@@ -79,6 +95,45 @@ def test_nearly_the_payload_is_no_answer(new_open, clock):
             assert peer.send(client_frame(PONG, other)) == [pong(payload=other)]
     clock.advance(3)
     assert peer.wake() == [closed(code=1006, reason="")]
+
+
+@check("deadlines")
+def test_one_ping_waits_at_a_time(new_open, clock):
+    """While a ping waits for its answer no other is due, also where ping_timeout is longer than ping_interval."""
+    peer = new_open(ping_interval=3, ping_timeout=8)
+    next_ping(peer, clock, after=3)
+    for left in (5, 2):
+        clock.advance(3)
+        assert peer.wake() == []
+        assert peer.connection.next_timer() == left
+    assert peer.heard() == [], "the frames that were sent while the ping waited for its answer"
+    clock.advance(2)
+    assert peer.wake() == [closed(code=1006, reason="")]
+
+
+@check("deadlines")
+def test_pings_of_its_own_give_no_time(new_open, clock):
+    """Neither a ping that is made with `ping` nor the answer to an earlier one changes when an answer is due."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    peer.connection.ping(b"made before")
+    next_ping(peer, clock, after=8)
+    clock.advance(1)
+    peer.connection.ping(b"made after")
+    assert peer.send(client_frame(PONG, b"made before")) == [pong(payload=b"made before")]
+    assert peer.connection.next_timer() == 2
+    clock.advance(2)
+    assert peer.wake() == [closed(code=1006, reason="")]
+
+
+@check("deadlines")
+def test_an_answer_counts_once(new_open, clock):
+    """When a ping was answered, the same pong once more changes nothing: it doesn't put the next ping off."""
+    peer = new_open(ping_interval=8, ping_timeout=3)
+    payload = next_ping(peer, clock, after=8)
+    peer.send(client_frame(PONG, payload))
+    clock.advance(5)
+    assert peer.send(client_frame(PONG, payload)) == [pong(payload=payload)]
+    assert peer.connection.next_timer() == 3
 
 
 @check("deadlines")
@@ -209,12 +264,30 @@ def test_a_byte_costs_the_same_late_in_a_message(student, new_open):
 
     def work(size):
         peer = new_open()
-        peer.feed([client_frame(BINARY, announced=size + 1000), bytes(size)])
+        peer.feed_apart(in_turns(client_frame(TEXT, announced=size + 1000) + LETTERS * (size // 4), [1024]))
         with student.cpu() as used:
-            peer.feed_apart([b"x"] * 128)
+            peer.feed_apart(bytewise(LETTERS * 32).pieces)
         return used.seconds
 
     growth(work, sizes=[2**15, 3 * 2**18], at_most=0.3, what="The work for each byte of a message, late in it,")
+
+
+@check("linear", coverage=False)
+def test_a_fragment_costs_the_same_late_in_a_message(student, new_open):
+    """A frame of a message costs no more work the more frames of that message have come before it."""
+    fragment = client_frame(CONTINUATION, announced=256, fin=False) + LETTERS * 64
+    short = client_frame(CONTINUATION, b"x", fin=False)
+
+    def work(size):
+        peer = new_open()
+        frames = client_frame(TEXT, fin=False) + fragment * (size // 256)
+        peer.feed_apart(in_turns(frames + short[:-1], [1024]))
+        with student.cpu() as used:
+            # Each piece ends a frame and begins another.
+            peer.feed_apart([short[-1:] + short[:-1]] * 64)
+        return used.seconds
+
+    growth(work, sizes=[2**14, 3 * 2**18], at_most=0.3, what="The work for each frame of a message, late in it,")
 
 
 @check("side-by-side")
@@ -222,9 +295,10 @@ def test_everyone_gets_everything_in_order(clients, broadcaster, clock):
     """Each client gets each message, in the order of publishing, as a frame like those of `send`."""
     assert broadcaster.publish("ACME 101") == 4
     assert broadcaster.publish(b"\x00\xff") == 4
+    assert broadcaster.publish("") == 4
     assert broadcaster.publish("b" * 200) == 4
     clock.advance(0)
-    frames = [Frame(TEXT, b"ACME 101"), Frame(BINARY, b"\x00\xff"), Frame(TEXT, b"b" * 200)]
+    frames = [Frame(TEXT, b"ACME 101"), Frame(BINARY, b"\x00\xff"), Frame(TEXT), Frame(TEXT, b"b" * 200)]
     assert [client.received for client in clients] == [frames] * 4, "what the four clients got"
 
 
@@ -245,13 +319,47 @@ def test_a_slow_client_has_its_own_pace(clients, broadcaster, clock):
     """A slow client takes one write after the other, without a pause between them, and gets everything."""
     with clients[1].slow(seconds=1.75):
         for number in range(5):
-            broadcaster.publish(f"message {number}")
+            broadcaster.publish(f"message {number}" if number % 3 else b"message %d" % number)
         clock.advance(ENOUGH)
-    sent = [Frame(TEXT, b"message %d" % number) for number in range(5)]
+    sent = [Frame(TEXT if number % 3 else BINARY, b"message %d" % number) for number in range(5)]
     assert clients[1].received == sent, f"what the slow client has after {ENOUGH} s"
     taken_at = clients[1].taken_at
     assert taken_at == [1.75 * (at + 1) for at in range(len(taken_at))], "the seconds at which it took its writes"
     assert clients[2].taken_at[-1:] == [0], "the second at which another client had everything"
+
+
+@check("side-by-side")
+def test_however_slow_it_is(clients, broadcaster, clock):
+    """A client whose every write takes three hours has each message in the end, and nobody hangs up on it."""
+    with clients[1].slow(seconds=10_800):
+        assert broadcaster.publish.each(["1", b"2"]) == [4, 4]
+        clock.advance(10 * 10_800)
+    assert clients[1].received == [Frame(TEXT, b"1"), Frame(BINARY, b"2")], "what the slow client has after 30 hours"
+    assert clients[1].aborted is False, "whether it was aborted"
+    assert broadcaster.publish("3") == 4
+
+
+@check("side-by-side")
+def test_published_as_a_write_ends(clients, broadcaster, clock):
+    """What is published at the moment at which a client takes what came before is written to it at once."""
+    for number in range(10):
+        broadcaster.publish("one")
+        broadcaster.publish.each(["two"])
+        clock.advance(0)
+        got = [len(client.received) for client in clients]
+        assert got == [2 * number + 2] * 4, f"how many of {2 * number + 2} messages each client has at once"
+
+
+@check("side-by-side")
+def test_two_broadcasters_have_nothing_in_common(student, clients, broadcaster, clock, late):
+    """A client gets what is published by the Broadcaster that it was added to, and by no other."""
+    other = named("other", student.Broadcaster(1000))
+    other.add(late)
+    assert broadcaster.publish("one") == 4
+    assert other.publish("two") == 1
+    clock.advance(0)
+    got = [client.received for client in (*clients, late)]
+    assert got == [[Frame(TEXT, b"one")]] * 4 + [[Frame(TEXT, b"two")]], "what the four clients got, and the other's"
 
 
 @check("side-by-side")
@@ -272,28 +380,42 @@ def test_who_comes_later_gets_what_comes_later(clients, broadcaster, clock, late
 
 @check("side-by-side")
 def test_who_is_there_is_not_added_again(clients, broadcaster, clock):
-    """Adding a client that is there changes nothing, also while a write to it is under way."""
+    """Adding a client that is there changes nothing, also while a write to it is under way and others wait."""
     with clients[0].slow(seconds=2):
-        broadcaster.publish("one")
+        for word in ("one", "two"):
+            broadcaster.publish(word)
         clock.advance(1)
         broadcaster.add(clients[0])
-        assert broadcaster.publish("two") == 4
+        assert broadcaster.publish("three") == 4
         clock.advance(ENOUGH)
-    assert clients[0].received == [Frame(TEXT, b"one"), Frame(TEXT, b"two")], "what the client got"
+    assert clients[0].received == [Frame(TEXT, each) for each in (b"one", b"two", b"three")], "what the client got"
 
 
 @check("side-by-side")
 def test_who_is_removed_gets_no_more(clients, broadcaster, clock):
     """After a client was removed no write to it begins, and nobody hangs up on it."""
     with clients[0].slow(seconds=2):
-        broadcaster.publish("one")
+        broadcaster.publish.each(["one", "two", "three"])
         clock.advance(1)
-        broadcaster.publish("two")
+        broadcaster.publish("four")
         broadcaster.remove(clients[0])
         clock.advance(10)
     assert clients[0].writes == 1, "the writes to the client that was removed while the first was under way"
     assert clients[0].aborted is False, "whether it was aborted"
-    assert broadcaster.publish("three") == 3
+    assert broadcaster.publish("five") == 3
+
+
+@check("side-by-side")
+def test_who_is_removed_at_once_gets_no_more(broadcaster, new_witness):
+    """When `remove` has returned no write to the client begins, also when `publish` was called just before it."""
+    for number in range(16):
+        client = new_witness(f"client {number}")
+        broadcaster.add(client)
+        # Both at one moment, in an order that is drawn, before a task that `publish` has created could begin.
+        broadcaster.publish.start("now")
+        client.call = broadcaster.remove.start(client)
+        broadcaster.publish.each(["later"])
+        assert client.afterwards == [], "what was done to the client after remove had returned"
 
 
 @check("bounded")
@@ -304,6 +426,7 @@ def test_exactly_the_limit_may_wait(clients, broadcaster, clock):
             assert broadcaster.publish("x" * 98) == 4
             clock.advance(1)
         assert clients[3].aborted is False, "whether the client is aborted with exactly 1,000 bytes waiting"
+        broadcaster.add(clients[3])
         assert broadcaster.publish("x" * 98) == 3
         assert clients[3].aborted is True, "whether it is aborted when publish has returned"
     with clients[2].stuck():
@@ -333,10 +456,9 @@ def test_what_was_taken_waits_no_more(clients, broadcaster, clock):
     """A client that keeps up is never dropped, however much is published over time."""
     with clients[2].slow(seconds=1 / 64):
         for _ in range(8):
-            assert broadcaster.publish("x" * 446) == 4
-            assert broadcaster.publish("y" * 446) == 4
+            assert broadcaster.publish.each(["x" * 296, "y" * 296, "z" * 296]) == [4, 4, 4]
             clock.advance(16)
-    assert len(clients[2].received) == 16, "how many messages the slow client got"
+    assert len(clients[2].received) == 24, "how many messages the slow client got"
 
 
 @check("bounded")
@@ -347,6 +469,32 @@ def test_one_frame_above_the_limit(clients, broadcaster, clock):
     assert [client.aborted for client in clients] == [False] * 4, "who was aborted for a frame of 1,000 bytes"
     assert broadcaster.publish("x" * 997) == 0
     assert [client.aborted for client in clients] == [True] * 4, "who was aborted for a frame of 1,001 bytes"
+
+
+@check("bounded")
+def test_who_is_dropped_at_once(broadcaster, clock, new_witness):
+    """`abort` is called before `publish` returns, and nothing is written afterwards, also of what waited already."""
+    one, two = new_witness("one"), new_witness("two")
+    broadcaster.add(one)
+    one.call = broadcaster.publish.start("x" * 997)
+    assert one.call.result() == 0
+    assert one.afterwards == [], "what was done to the first client after publish had returned"
+    broadcaster.add(two)
+    assert broadcaster.publish.each(["taken", "x" * 997]) == [1, 0]
+    clock.advance(1)
+    assert (one.aborted, two.aborted) == (True, True), "whether the two clients were aborted"
+    assert (one.written_late, two.written_late) == (0, 0), "the writes to them that began after their abort"
+
+
+@check("bounded")
+def test_many_small_messages_may_wait(student, late):
+    """However many messages wait for a client, they count by their bytes alone."""
+    broadcaster = named("broadcaster", student.Broadcaster(3600))
+    broadcaster.add(late)
+    with late.stuck():
+        assert broadcaster.publish.each(["x"] * 1200) == [1] * 1200
+        assert late.aborted is False, "whether the client is aborted with exactly 3,600 bytes waiting"
+        assert broadcaster.publish("x") == 0
 
 
 @check("bounded")

@@ -208,14 +208,16 @@ class WebSocketServer:
         return []
 class Broadcaster:
     """callbacks: each write is a task of its own, and its end begins the next; half a frame may go in one write"""
-    def __init__(self,buffer_limit): self.limit=buffer_limit; self.lines={}; self.gone=[]
+    def __init__(self,buffer_limit): self.limit=buffer_limit; self.lines={}; self.tasks={}
     def add(self,client):
         if client not in self.lines: self.lines[client]=[]
-    def remove(self,client): self.lines.pop(client,None)
+    def remove(self,client):
+        self.lines.pop(client,None)
+        if t:=self.tasks.pop(client,None): t.cancel()  # it may not have begun yet
     def _begin(self,client,line):
         head=line[0]
         piece=bytes(head[:4096]); 
-        t=asyncio.ensure_future(client.write(piece))
+        t=self.tasks[client]=asyncio.ensure_future(client.write(piece))
         t.add_done_callback(lambda t: self._ended(client,line,len(piece),t))
     def _ended(self,client,line,n,t):
         if t.cancelled() or t.exception():
@@ -228,7 +230,7 @@ class Broadcaster:
         f=message_frame(message); taken=0
         for client,line in list(self.lines.items()):
             if sum(map(len,line))+len(f)>self.limit:
-                del self.lines[client]; client.abort()
+                self.remove(client); client.abort()
             else:
                 line.append(f); taken+=1
                 if len(line)==1: self._begin(client,line)
