@@ -37,16 +37,29 @@ def test_nor_for_the_time_out(shared, store, clock, step):
     assert wait_of(shared.allow("ada", 6), remaining=4) == about(3), "retry_after, the wall clock having been set"
 
 
+@check("wall-clock")
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_nor_after_a_lost_race(new_server, store, clock, step):
+    """When the wall clock is set in the midst of a race, whoever loses it looks again as ever."""
+    servers = [new_server(name, rate=0.001, timeout=60) for name in ("a", "b", "c")]
+    with store.slow(seconds=1):
+        calls = [server.allow.start("ada", 2) for server in servers]
+        clock.advance(1.5)
+        clock.step_wall(step)
+        answers = together(calls, read=decided)
+    assert [answer.allowed for answer in answers] == [True] * 3, "whether the three are admitted, 2 of 6 for each"
+
+
 @check("wall-clock", coverage=False)
 def test_it_makes_nobody_forgotten(three, clock):
     """However many keys have spent all that they had, each of them is remembered when the wall clock is set."""
-    keys = [f"key{number}" for number in range(2000)]
+    keys = [f"key{number}" for number in range(2500)]
     for limiter in three:
-        spend_all(limiter, keys[:1500], admissions=1500)
+        spend_all(limiter, keys[:1000], admissions=1000)
     clock.step_wall(3600)
     for limiter in three:
-        spend_all(limiter, keys[1500:], admissions=500)
-        spend_all(limiter, keys[:1500], admissions=0)
+        spend_all(limiter, keys[1000:], admissions=1500)
+        spend_all(limiter, keys[:1000], admissions=0)
 
 
 def spend_all(limiter, keys, admissions):
@@ -113,6 +126,22 @@ def test_who_loses_looks_again(new_server, store, clock):
 
 
 @check("races")
+def test_who_loses_goes_by_what_the_clock_says_then(new_server, store, clock):
+    """Who loses a race decides anew by what the store's clock says then, and has no less time when that runs fast."""
+    one, other = (new_server(name, rate=0.125) for name in ("a", "b"))
+    one.allow("ada", 6)
+    with store.clock_speed(8), store.slow(seconds=0.5):  # so a token flows in each second
+        clock.advance(2.25)
+        calls = [one.allow.start("ada")]
+        clock.advance(0.25)
+        calls.append(other.allow.start("ada", 2))
+        answers = together(calls, read=decided)
+    assert [answer.allowed for answer in answers] == [True, True], (
+        "whether costs of 1 and 2 are admitted, for which there are tokens as soon as the one who loses looks again"
+    )
+
+
+@check("races")
 @pytest.mark.parametrize("moment", [0.5, 1.5, 2.5])
 def test_a_server_is_killed(mortal_server, store, clock, moment):
     """When a server is killed in the midst of calls, no more than the quota is admitted, and the rest can be spent."""
@@ -148,7 +177,25 @@ def test_any_calls_that_overlap(begin_servers, clock, steps):
             calls.append((cost, by_name[name].allow.start("ada", cost)))
             clock.advance(seconds)
         settle(call for _, call in calls)
-    results = [(cost, decided(call.result()).allowed) for cost, call in calls]
+    expect_whole_quota((cost, decided(call.result()).allowed) for cost, call in calls)
+
+
+@check("races")
+def test_a_denial_is_one_call_s_own(new_server, store, clock):
+    """Of calls that wait for one another, one that asks too much is denied, and those behind it are not for that."""
+    shared = new_server(rate=0.0001, timeout=60)
+    calls = []
+    with store.slow(seconds=1):
+        for cost in (2, 5, 1, 1):
+            calls.append((cost, shared.allow.start("ada", cost)))
+            clock.advance(0.125)
+        settle(call for _, call in calls)
+    expect_whole_quota((cost, decided(call.result()).allowed) for cost, call in calls)
+
+
+def expect_whole_quota(results):
+    """What was admitted (of costs, with whether they were) is within the quota, and all else would have exceeded it."""
+    results = list(results)
     left = 6 - sum(cost for cost, allowed in results if allowed)
     assert left >= 0, "what is left of the quota of 6 by what was admitted"
     needless = [cost for cost, allowed in results if not allowed and cost <= left]
@@ -189,6 +236,37 @@ def test_the_store_fails_half_way(new_server, store, clock, fail_open):
 
 
 @check("store-down")
+def test_the_store_fails_after_a_lost_race(new_server, store, clock):
+    """When the store fails while who has lost a race looks again, the policy answers without asking once more."""
+    winner, loser = new_server("a"), new_server("b")
+    with store.slow(seconds=1):
+        won = winner.allow.start("ada", 2)
+        clock.advance(0.5)
+        lost = loser.allow.start("ada", 2)
+        clock.advance(1.75)
+        with store.down():
+            assert lost.result() == policy(fail_open=False)
+    assert won.result() == admitted(4)
+    assert len(store.reads) <= 3, "how often the store was read: by the winner once, and by the loser twice"
+    assert len(store.writes) <= 2, "how often compare_and_set was called, once by each"
+
+
+@check("store-down")
+@pytest.mark.parametrize("fail_open", [True, False])
+def test_nothing_is_given_back(new_server, store, clock, fail_open):
+    """When a compare_and_set fails, no quota is given back for it, for it may have been done or not."""
+    shared = new_server(fail_open=fail_open, rate=0.001)
+    assert shared.allow("ada", 5) == admitted(1)
+    with store.slow(seconds=1):
+        call = shared.allow.start("ada")
+        clock.advance(0.5)
+        with store.down():
+            assert call.result() == policy(fail_open)
+    answers = [decided(shared.allow("ada")) for _ in range(4)]
+    assert sum(answer.allowed for answer in answers) <= 1, "how many of four calls are admitted afterwards, 1 of 6 left"
+
+
+@check("store-down")
 @pytest.mark.parametrize("fail_open", [True, False])
 def test_all_is_as_before_when_the_store_is_back(new_server, store, fail_open):
     """The call after a failure asks the store again, and what the policy let in is not charged."""
@@ -216,6 +294,33 @@ def test_the_store_hangs(new_server, store, clock, fail_open):
             assert len(store.reads) == count, f"how often the store was read, call {count} included"
     for key in (*keys, "gus"):
         assert shared.allow(key, 2) == admitted(4)
+
+
+@check("store-slow")
+def test_each_call_has_its_own_time(new_server, store, clock):
+    """Of calls of one key that come 2 seconds apart while the store hangs, each has its answer after 5 seconds."""
+    shared = new_server(fail_open=True)
+    calls = []
+    with store.slow(seconds=1000):
+        for _ in range(4):
+            calls.append(shared.allow.start("ada", 2))
+            clock.advance(2)
+        answers = together(calls)
+    assert answers == [policy(fail_open=True)] * 4, "the answers to the four"
+    assert [call.seconds for call in calls] == [about(5)] * 4, "after how many seconds each had its answer"
+
+
+@check("store-slow")
+def test_the_store_is_asked_when_it_is_well_again(shared, store, clock):
+    """The call after one that timed out asks the store, though others that came in between may still be waiting."""
+    with store.slow(seconds=1000):
+        first = shared.allow.start("ada")
+        clock.advance(3)
+        shared.allow.start("ada")
+        clock.advance(0.5)
+    assert first.result() == policy(fail_open=False)
+    clock.advance(0.5)
+    assert decided(shared.allow("ada")).allowed is True, "whether a call is admitted 2 s after the store was well"
 
 
 @check("store-slow")

@@ -1,4 +1,6 @@
-"""Loses: idle-keys. Old keys are dropped from the front of a queue, and one there that is busy keeps all behind it."""
+"""Loses: idle-keys. Old keys are dropped from the front of a queue, and one there that is busy keeps all behind it.
+
+May lose: sliding-window"""
 
 import asyncio
 import json

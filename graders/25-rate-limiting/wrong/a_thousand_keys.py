@@ -1,4 +1,4 @@
-"""Loses: idle-keys. Of more than a thousand keys the oldest are dropped, whatever they have spent."""
+"""Loses: idle-keys, wall-clock, sliding-window. Of more than a thousand keys the oldest go, whatever they have spent."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
 """Loses: shared. A server keeps what it read last, the time with it, and trusts it as long as nobody else has written.
 
-May lose: races, store-down, round-trips, store-slow, wall-clock"""
+May lose: races, store-down, round-trips, store-slow, wall-clock, idle-keys"""
 
 import asyncio
 import itertools

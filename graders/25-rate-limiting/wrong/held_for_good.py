@@ -1,4 +1,4 @@
-"""Loses: round-trips. The store keeps every key for a day."""
+"""Loses: round-trips, shared. The store keeps every key for a day, and none for longer."""
 
 import asyncio
 import itertools

@@ -1,6 +1,6 @@
 """Loses: races. Whether the write was done is not looked at.
 
-May lose: store-slow"""
+May lose: store-slow, store-down"""
 
 import asyncio
 import itertools

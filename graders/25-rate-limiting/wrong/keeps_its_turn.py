@@ -1,4 +1,4 @@
-"""Loses: store-slow. Whose call was given up keeps its key's turn for good."""
+"""Loses: store-slow, idle-keys. Whose call was given up keeps its key's turn for good."""
 
 import asyncio
 import itertools

@@ -1,6 +1,6 @@
 """Loses: quota, fixed-window. What is spent in a window is counted for all keys together.
 
-May lose: denied, retry-after, flat-cost, idle-keys"""
+May lose: denied, retry-after, flat-cost, idle-keys, wall-clock"""
 
 import asyncio
 import itertools

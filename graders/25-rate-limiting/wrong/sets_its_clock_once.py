@@ -1,6 +1,6 @@
 """Loses: shared. The store's clock is read once; after that the server's own goes on from there.
 
-May lose: wall-clock"""
+May lose: wall-clock, races"""
 
 import asyncio
 import itertools

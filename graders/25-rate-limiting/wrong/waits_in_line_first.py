@@ -1,4 +1,4 @@
-"""Loses: store-slow. Calls of a key take turns, and the time-out begins with the turn.
+"""Loses: store-slow, idle-keys. Calls of a key take turns, and the time-out begins with the turn.
 
 May lose: races"""
 
