@@ -59,4 +59,4 @@ def begin_history(world):
 @pytest.fixture
 def shop(world, disk, database):
     """A day in the shop, played on the database with a recording of the disk, and what was acknowledged when."""
-    return lambda steps: Shop(world, disk, database).play(steps)
+    return lambda steps, free_bytes=None: Shop(world, disk, database).play(steps, free_bytes)

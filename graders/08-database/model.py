@@ -75,9 +75,29 @@ SALES = [
 """Small transactions, each with its writes."""
 
 DELIVERIES = [
-    {f"shelf/{(number + each) % 4}": value(10 * number + each, 1500) for each in range(3)} for number in range(12)
+    {f"shelf/{(number + each) % 4}": value(10 * number + each, 1500) for each in range(3)} | {f"note/{number}": b"in"}
+    for number in range(12)
 ]
-"""Big ones that replace what was there: more than a log may keep."""
+"""Big ones that replace what was there, more than a log may keep, and each with a key of its own."""
+
+STOCKTAKING = [
+    {"bell": b"3", "shelf/7": b"empty"},
+    {"bell": None} | {f"shelf/{number}": value(number, 400) for number in range(100)},
+]
+"""A small one, and one of many keys and some 40,000 bytes."""
+
+RESTOCKING = [{"the shop's window": value(1, 6000)}] + [{"saddle": value(number, 1500)} for number in range(16)]
+"""One big value that stays, and another that is written again and again."""
+
+RARITIES = [
+    {"pedal": None, "saddle": b"1"},
+    {"the shop's window": noise(1, 24_000)},
+    {"saddle": None, "bell": b""},
+    {"tyre": b"20"},
+    {"tyre": b"19"},
+    {"rim": b"5"},
+]
+"""Deletions among the first bytes, and one value that is much bigger than all others."""
 
 
 class Shop:
@@ -86,21 +106,29 @@ class Shop:
     def __init__(self, world, disk, database):
         self._world, self._disk, self._database = world, disk, database
         self._states = [{}]
-        """What the database holds after so many commits."""
-        self._acknowledged = []
-        """At how many moments of the recording each commit had returned."""
+        """What the database holds after so many commits have returned, or raised OSError."""
+        self._tried = []
+        """What it would hold if each of them succeeded."""
+        self._ended = []
+        """At how many moments of the recording each of them had returned or raised."""
 
-    def play(self, steps):
-        """Commit each step's writes; between them one transaction is rolled back and one never ends. Its crashes."""
-        with self._disk.recording() as moments:
+    def play(self, steps, free_bytes=None):
+        """Commit each step's writes; between them one transaction is rolled back and one never ends. Its crashes.
+
+        With so many bytes free, if that is given; a commit may then find no room.
+        """
+        room = contextlib.nullcontext() if free_bytes is None else self._disk.full(free_bytes)
+        with room, self._disk.recording() as moments:
             for number, writes in enumerate(steps):
                 self._leave_open(number)
-                transaction = begin(self._database)
-                put_all(transaction, writes)
-                transaction.commit()
-                kept = {k: v for k, v in {**self._states[-1], **writes}.items() if v is not None}
-                self._states.append(kept)
-                self._acknowledged.append(len(moments))
+                before = self._states[-1]
+                self._tried.append(after(before, writes))
+                if free_bytes is None:
+                    commit(self._database, writes)
+                else:
+                    writes = kept_if_it_fits(self._database, writes)
+                self._states.append(after(before, writes))
+                self._ended.append(len(moments))
         return [self._crash(index, moment) for index, moment in enumerate(moments)]
 
     def _leave_open(self, number):
@@ -110,8 +138,8 @@ class Shop:
         begin(self._database).put(f"never ends {number}", value(number))
 
     def _crash(self, index, moment):
-        done = sum(count <= index for count in self._acknowledged)
-        return Crash(self._world, moment, self._states[: done + 2], done)
+        done = sum(count <= index for count in self._ended)
+        return Crash(self._world, moment, self._states[: done + 1] + self._tried[done : done + 1], done)
 
 
 @dataclass
@@ -123,7 +151,7 @@ class Crash:
     states: list
     """After none, one, two commits and so on, the one that was under way included."""
     done: int
-    """How many commits had returned."""
+    """How many commits had returned, or had found no room."""
 
     def disks(self):
         """The disks that may be found, each with a sentence about it."""
@@ -171,6 +199,11 @@ def opened(student, disk):
         return state_of(database)
     except StudentError as error:
         return f"opened, and then {error.type}: {error.message}"
+
+
+def after(state, writes):
+    """A state with these writes; None deletes."""
+    return {key: content for key, content in (state | writes).items() if content is not None}
 
 
 def commit(database, writes):
@@ -257,6 +290,7 @@ def does_nothing_more(transaction):
         ("put", "saddle", b"9"),
         ("delete", "saddle"),
         ("scan", ""),
+        ("scan", "b", "a"),
         ("commit",),
     ):
         with raises("RuntimeError"):

@@ -3,7 +3,9 @@
 import pytest
 from model import ODD, ORDERS, begin, does_nothing_more, in_order, play, schedules, state_of, value
 
-from kata.grading import check, examples
+from kata.grading import check, examples, named
+from kata.grading.disk import Disk
+from kata.grading.serializability import History
 
 # ---------------------------------------------------------------- basics
 
@@ -34,11 +36,11 @@ def test_it_sees_its_own_writes(database, write):
     one.put("saddle", b"0")
     one.put("saddle", b"2")
     one.delete("tyre")
-    one.put("rim", b"5")
+    one.put("rim", b"")
     assert one.get("saddle") == b"2"
     assert one.get("tyre") is None
-    assert one.scan("") == [("bell", b"3"), ("rim", b"5"), ("saddle", b"2")]
-    assert one.scan("a", "saddle") == [("bell", b"3"), ("rim", b"5")]
+    assert one.scan("") == [("bell", b"3"), ("rim", b""), ("saddle", b"2")]
+    assert one.scan("a", "saddle") == [("bell", b"3"), ("rim", b"")]
     one.put("tyre", b"21")
     assert one.get("tyre") == b"21"
 
@@ -46,11 +48,11 @@ def test_it_sees_its_own_writes(database, write):
 @check("basics")
 def test_scan_gives_a_range_in_order(database, write):
     """A range has its start and not its end, in the order of text; without an end it goes to the last key."""
-    write(**{key: key.encode() for key in ("b", "a", "🚄", "ä", "\ufffd", "B", "ab", "c", "")})
+    write(**{key: key.encode() for key in ("b", "a", "🚄", "ä", "\U0010ffff!", "\ufffd", "B", "ab", "c", "")})
     one = begin(database)
     assert one.scan("a", "b") == [("a", b"a"), ("ab", b"ab")]
     assert one.scan("b", "ä") == [("b", b"b"), ("c", b"c")]
-    assert one.scan("c") == [(key, key.encode()) for key in ("c", "ä", "\ufffd", "🚄")]
+    assert one.scan("c") == [(key, key.encode()) for key in ("c", "ä", "\ufffd", "🚄", "\U0010ffff!")]
     assert one.scan("", "b") == [("", b""), ("B", b"B"), ("a", b"a"), ("ab", b"ab")]
     assert one.scan("x", "y") == []
     assert one.scan("c", "a") == one.scan("b", "b") == one.scan("", "") == []
@@ -87,6 +89,7 @@ def test_what_was_rolled_back_never_was(database, reopened, disk, held, write):
     """After a rollback all is as before, now and after opening again."""
     write(saddle=b"1", tyre=b"20")
     one = begin(database)
+    one.put("saddle", b"7")
     one.put("saddle", b"0")
     one.delete("tyre")
     one.put("rim", b"5")
@@ -253,13 +256,27 @@ def test_no_phantom(history, write, change, order):
 
 @check("serializable")
 @pytest.mark.parametrize("order", ORDERS)
-def test_no_phantom_at_the_end(history, write, order):
+@pytest.mark.parametrize("start", ["log/", "\U0010ffff"])
+def test_no_phantom_at_the_end(history, write, start, order):
     """A range without an end has no last key: two that have scanned it can't both miss what the other adds behind."""
     write(**{"log/1": b"ada"})
     one, two = history.begin("one"), history.begin("two")
     reads = [(each.scan, "log/") for each in (one, two)]
-    in_order(order, reads, [(one.put, "log/2", b"bob"), (two.put, "log/3", b"cyd")])
+    in_order(order, reads, [(one.put, f"{start}2", b"bob"), (two.put, f"{start}3", b"cyd")])
     assert one.commit() + two.commit() <= 1, "how many were committed, each having missed what the other added"
+
+
+@check("serializable")
+@pytest.mark.parametrize("beside", [[], [("shift/", "shift/1")], [("price/", "price0")]])
+def test_no_phantom_where_nothing_was(history, beside):
+    """Two that have found a range empty can't both be the first in it, whatever else they have scanned after that."""
+    one, two = history.begin("one"), history.begin("two")
+    for each in (one, two):
+        for start, end in (("shift/", "shift0"), *beside):
+            assert each.scan(start, end) in ([], None), "what a scan gives where nothing is"
+    one.put("shift/2", b"ada")
+    two.put("shift/3", b"bob")
+    assert one.commit() + two.commit() <= 1, "how many were committed, each having found nobody"
 
 
 @check("serializable")
@@ -276,6 +293,50 @@ def test_a_reader_sees_one_moment(history, held, write):
     if reader.commit() and moved:
         seen = [step.answer for step in reader.record.steps[:2]]
         assert seen in ([b"100", b"50"], [b"70", b"80"]), "what the reader has seen of giro and safe, and committed"
+
+
+@check("serializable")
+def test_a_scan_is_of_the_same_moment(history, held):
+    """One that only reads, a key before another's commit and a range after it, sees one moment or is not committed."""
+    begin_with(history, giro=b"100", safe=b"50")
+    reader, mover = history.begin("the reader"), history.begin("the mover")
+    reader.get("giro")
+    mover.put("giro", b"70")
+    mover.put("safe", b"80")
+    mover.commit()
+    reader.scan("safe")
+    reader.commit()
+    history.expect_serializable(held().items())
+
+
+@check("serializable")
+def test_who_is_committed_before_another_begins(history, held):
+    """One that has seen what began after a commit has also seen that commit, or is not committed itself."""
+    begin_with(history, giro=b"100")
+    reader, first = history.begin("the reader"), history.begin("the first of two")
+    reader.get("safe")
+    first.put("safe", b"50")
+    first.commit()
+    second = history.begin("the second of two")
+    second.put("giro", b"50")
+    second.commit()
+    reader.get("giro")
+    reader.commit()
+    history.expect_serializable(held().items())
+
+
+@check("serializable")
+def test_a_deletion_comes_last_or_not_at_all(history, held):
+    """Who deletes a key that isn't there, and must come after one that has put it meanwhile, leaves it deleted."""
+    begin_with(history, giro=b"0")
+    one, two = history.begin("one"), history.begin("two")
+    one.delete("saddle")
+    two.get("giro")
+    two.put("saddle", b"1")
+    two.commit()
+    one.put("giro", b"5")
+    one.commit()
+    history.expect_serializable(held().items())
 
 
 @check("serializable")
@@ -314,7 +375,8 @@ def test_who_begins_and_waits(history, held):
 
 
 @check("serializable")
-def test_a_reader_may_be_the_third(history, held):
+@pytest.mark.parametrize("end", ["commits first", "commits last"])
+def test_a_reader_may_be_the_third(history, held, end):
     """Of a reader and two writers that see each other's past, not all are committed: no order explains what it read."""
     begin_with(history, giro=b"0", safe=b"0")
     drawer, payer = history.begin("the one who draws"), history.begin("the one who pays in")
@@ -326,9 +388,9 @@ def test_a_reader_may_be_the_third(history, held):
     reader = history.begin("the reader")
     reader.get("giro")
     reader.get("safe")
-    reader.commit()
     drawer.put("giro", b"-11: with a fee, since both were empty")
-    drawer.commit()
+    for each in (reader, drawer) if end == "commits first" else (drawer, reader):
+        each.commit()
     history.expect_serializable(held().items())
 
 
@@ -393,6 +455,18 @@ def test_many_different_keys_are_no_conflict(history):
 
 
 @check("conflicts")
+def test_much_that_was_read_is_not_all(history):
+    """Who has read many keys is in nobody's way who writes others, however many these are."""
+    reader, writer = history.begin("the reader"), history.begin("the writer")
+    for number in range(120):
+        reader.get(f"stock/{number}")
+    for number in range(20):
+        writer.put(f"sold/{number}", b"1")
+    reader.put("total", b"0")
+    assert (writer.commit(), reader.commit()) == (True, True), "whether each of the two was committed"
+
+
+@check("conflicts")
 def test_readers_are_no_conflict(history, write):
     """Any number may read the same keys at once, and all are committed."""
     write(saddle=b"1", tyre=b"20")
@@ -404,15 +478,17 @@ def test_readers_are_no_conflict(history, write):
 
 @check("conflicts")
 def test_outside_of_a_range_is_no_conflict(history, write):
-    """Who writes at a range's end, or just before its start, is in nobody's way who has scanned it."""
+    """Who writes at a range's end, just before its start, or just behind a key, is in nobody's way who has read it."""
     write(b=b"1", c=b"2")
     scanner, writer = history.begin("the scanner"), history.begin("the writer")
     scanner.scan("b", "d")
     scanner.scan("a", "")
     scanner.scan("z", "a")
+    scanner.scan("x", "y")
+    scanner.get("e")
     scanner.put("total", b"3")
-    writer.put("d", b"3")
-    writer.put("azz", b"0")
+    for key in ("d", "azz", "e\0", "m"):
+        writer.put(key, b"0")
     assert (writer.commit(), scanner.commit()) == (True, True), "whether each of the two was committed"
 
 
@@ -436,17 +512,73 @@ def test_who_was_rolled_back_is_in_nobody_s_way(history, write):
     """What was rolled back, or was over before one began, aborts nobody."""
     write(saddle=b"1")
     undone = history.begin("the one that is rolled back")
-    undone.get("saddle")
+    look_around(undone)
     undone.put("saddle", b"9")
-    undone.scan("")
     undone.rollback()
+    reader = history.begin("one that has read, and is committed")
+    look_around(reader)
+    reader.commit()
     history.begin("one that goes on").get("tyre")
     for number in range(3):
         one = history.begin(f"one of {number}")
-        one.get("saddle")
-        one.scan("")
+        look_around(one)
         one.put("saddle", b"%d" % number)
         assert one.commit() is True, "whether it was committed; it was alone"
+
+
+def look_around(transaction):
+    """Read one key, and all of them."""
+    transaction.get("saddle")
+    transaction.scan("")
+
+
+@check("conflicts")
+def test_who_has_gone_is_in_nobody_s_way(history, write):
+    """Who began earlier isn't aborted over what one has read or written that was rolled back meanwhile."""
+    write(saddle=b"1", tyre=b"20")
+    one, undone = history.begin("one"), history.begin("the one that is rolled back")
+    undone.get("saddle")
+    undone.scan("a", "c")
+    undone.put("tyre", b"19")
+    undone.rollback()
+    for key in ("saddle", "bell", "tyre"):
+        one.get(key)
+        one.put(key, b"0")
+    assert one.commit() is True, "whether it was committed; the other had gone before it did anything"
+
+
+@check("conflicts")
+@pytest.mark.parametrize("other", ["began before", "begins later"])
+def test_who_was_aborted_is_in_nobody_s_way(history, write, other):
+    """What one has read that was aborted stands in nobody's way, whether that one begins later or began before."""
+    write(saddle=b"1")
+    early = history.begin("one who began before")
+    pair = [history.begin(name) for name in ("one of two", "the other of two")]
+    for each in pair:
+        each.scan(f"{each.record.name}/", f"{each.record.name}0")
+        each.get(f"note of {each.record.name}")
+        each.get("saddle")
+        each.put("saddle", each.record.name.encode())
+    aborted = [each.record.name for each in pair if not each.commit()]
+    writer = early if other == "began before" else history.begin("one who begins later")
+    for name in aborted:
+        writer.put(f"{name}/1", b"0")
+        writer.put(f"note of {name}", b"0")
+    assert writer.commit() is True, f"whether one was committed who {other}; those in its way were aborted"
+
+
+@check("conflicts")
+def test_another_database_is_in_nobody_s_way(world, student, database, write):
+    """What was done to one database aborts nobody in the next one, on another disk, that the same program opens."""
+    begin(database).get("bell")
+    for number in range(3):
+        write(saddle=b"%d" % number)
+    history = History(named("database", student.Database(Disk(world))), conflict="Conflict")
+    one = history.begin("one")
+    one.get("saddle")
+    one.scan("")
+    one.put("saddle", b"9")
+    assert one.commit() is True, "whether it was committed; it was alone in its database"
 
 
 @check("conflicts")

@@ -3,7 +3,10 @@
 import pytest
 from model import (
     DELIVERIES,
+    RARITIES,
+    RESTOCKING,
     SALES,
+    STOCKTAKING,
     begin,
     commit,
     distinct,
@@ -22,6 +25,8 @@ from kata.grading import check, named, raises
 from kata.grading.disk import Disk
 
 WORKLOADS = {"sales": SALES, "deliveries": DELIVERIES}
+TWICE = ("lost", "torn", "torn")
+"""What may become of what was not synced at a second crash: it is torn in many ways, and two are tried."""
 
 # ---------------------------------------------------------------- crashes
 
@@ -42,6 +47,16 @@ def test_what_was_written_may_stop_anywhere(shop, world):
     for crash in before_fsync(world, shop(SALES)):
         with world.short_lived() as student:
             for disk, words in stopped(crash, range(1, 64, 2)):
+                expect_acknowledged(opened(student, disk), crash, words)
+
+
+@check("durable", coverage=False)
+def test_what_was_acknowledged_is_there_on_a_full_disk(shop, world, disk):
+    """Whenever the power fails while the disk is nearly full, every commit that had returned is found."""
+    crashes = shop(RESTOCKING, free_bytes=max(0, 26_000 - disk.used_bytes))
+    for crash, disks in list(distinct(crashes))[-20:]:
+        with world.short_lived() as student:
+            for disk, words in disks:
                 expect_acknowledged(opened(student, disk), crash, words)
 
 
@@ -89,6 +104,18 @@ def shown_keys(state):
     return ", ".join(f"{key}={content[:6].decode('latin-1')}" for key, content in sorted(state.items()))
 
 
+@check("atomic", coverage=False)
+def test_nothing_of_a_big_commit_is_there_in_part(shop, world):
+    """Wherever the power cuts a commit of many keys and of many bytes short, all of it is found, or nothing."""
+    crashes = shop(STOCKTAKING)
+    for crash in before_fsync(world, [crash for crash in crashes if crash.done == 1]):
+        with world.short_lived() as student:
+            for disk, words in stopped(crash, range(64, 48_000, 1600)):
+                found = opened(student, disk)
+                whole = found in crash.states or isinstance(found, str)
+                assert whole, f"whether these are whole commits, after {words}: {shown_keys(found)}"
+
+
 @check("atomic")
 def test_who_was_under_way_is_gone(database, disk, reopened, write):
     """Transactions that were neither committed nor rolled back when the process ended leave nothing."""
@@ -109,10 +136,10 @@ def test_a_crash_while_opening(shop, world):
         for disk, words in disks:
             with world.short_lived() as student, disk.recording() as moments:
                 before = opened(student, disk)
-            moments = some(world, moments[:-1], 12)
-            crashed = ((moment.crashed(fate), moment.when) for moment in moments for fate in ("lost", "torn"))
+            moments = some(world, moments[:-1], 12) + moments[-1:]
+            crashed = ((moment.crashed(fate), moment.when) for moment in moments for fate in TWICE)
             with world.short_lived() as student:
-                for found, when in once(crashed, set()):
+                for found, when in once(crashed, {frozenset(disk.contents().items())}):
                     again = opened(student, found)
                     where = f"after {words}, and a second one while opening, {when}"
                     assert again in (before, *crash.right), f"what is found {where}"
@@ -146,28 +173,57 @@ def test_a_torn_end_is_not_written_behind(shop, world):
 
 
 @check("recover-again", coverage=False)
+def test_a_crash_in_the_commit_after_a_crash(shop, world):
+    """When the power fails once more, in the first commit after a crash, what had been found before is still there."""
+    # Two commits that follow each other: what is written in turns is met at both.
+    for crash in before_fsync(world, [crash for crash in shop(SALES) if crash.done in (2, 3)]):
+        for first, words in (*crash.disks(), *stopped(crash, [90])):
+            with world.short_lived() as student:
+                database = named("database", student.Database(first))
+                before = state_of(database)
+                with first.recording() as moments:
+                    commit(database, {"after": b"1"})
+                for disk, when in once(second_crashes(moments), set()):
+                    found = opened(student, disk)
+                    right = [before, *crash.right, *({**state, "after": b"1"} for state in (before, *crash.right))]
+                    assert found in right, f"what is found after {words}, and a second one in the next commit, {when}"
+
+
+def second_crashes(moments):
+    """Disks that may be found after a crash in a small commit, each with a sentence about it."""
+    for moment in moments:
+        for fate in ("lost", "torn"):
+            yield moment.crashed(fate), moment.when
+        if moment.call.startswith("fsync"):
+            for each in range(6, 42, 6):
+                yield moment.disk.stopped_after(each), f"{moment.when}, of which the first {each} bytes are there"
+
+
+@check("recover-again", coverage=False)
 def test_it_tidies_up_after_a_crash(shop, world):
     """After a crash at any call, also one of tidying up, the database tidies up again, and opens with what it holds."""
     shelves = [f"shelf/{number}" for number in range(4)]
-    for _, disks in some(world, distinct(shop(DELIVERIES)), 48):
+    for _, disks in some(world, distinct(shop(DELIVERIES)), 32):
         with world.short_lived() as student:
             for disk, words in disks:
                 database = named("database", student.Database(disk))
+                now = state_of(database) | {key: value(number, 10) for number, key in enumerate(shelves)}
                 # What was big and is small makes every database tidy up: its files may not stay that long.
                 for size in (10_000, 10):
                     commit(database, {key: value(number, size) for number, key in enumerate(shelves)})
-                now = {key: value(number, 10) for number, key in enumerate(shelves)}
-                assert opened(student, disk) == now, f"what is found with two commits after {words}"
+                commit(database, {"note/0": b"out"})
+                now["note/0"] = b"out"
+                assert opened(student, disk) == now, f"what is found with three commits after {words}"
 
 
 # ---------------------------------------------------------------- rot
 
 
 @check("rot", coverage=False)
-@pytest.mark.parametrize("day", WORKLOADS)
+@pytest.mark.parametrize("day", [*WORKLOADS, "rarities"])
 def test_a_flipped_bit_is_found(shop, world, disk, day):
     """A bit that flips, in any of 64 places of what older commits wrote, is found, or changes no answer."""
-    crashes = shop(WORKLOADS[day])
+    crashes = shop(RARITIES if day == "rarities" else WORKLOADS[day])
     before, after = crashes[-1].states[-2:]
     student = world.student()
     for name, bit in places(world, crashes):
@@ -216,9 +272,24 @@ def places(world, crashes):
         for at, byte in enumerate(content)
         if at < len(old.get(name, b"")) and old[name][at] == byte
     ]
-    heads = same[:24]
-    drawn = world.random.sample(same, min(40, len(same)))
+    heads = same[:40]
+    drawn = world.random.sample(same, min(24, len(same)))
     return [(name, 8 * at + world.random.randrange(8)) for name, at in heads + drawn]
+
+
+@check("rot", coverage=False)
+def test_what_was_found_is_found_again(shop, world, disk):
+    """A database that was found to be damaged isn't opened by trying again, unless with all that it held."""
+    crashes = shop(SALES)
+    before, after = crashes[-1].states[-2:]
+    student = world.student()
+    for name, bit in some(world, places(world, crashes), 16):
+        rotten = disk.with_bit_flipped(name, bit)
+        if isinstance(opened(student, rotten), str):
+            found = opened(student, rotten)
+            if not str(found).startswith("Corrupt:"):
+                what = f"what is found with bit {bit} of {name!r} flipped, when it is opened once more, if not Corrupt"
+                assert found in (after, before), what
 
 
 # ---------------------------------------------------------------- no room
@@ -228,9 +299,9 @@ def places(world, crashes):
 def test_a_commit_without_room(database, disk, held, reopened, write):
     """A commit for which there is no room raises OSError, and never was; when there is room again, commits succeed."""
     write(saddle=b"1", tyre=b"20")
-    for free in (0, 10, 60, 300):
+    for free in (0, 10, 60, 300, 1200):
         with disk.full(free):
-            has_no_room(database, disk)
+            has_no_room(database, disk.used_bytes + free)
             assert held() == {"saddle": b"1", "tyre": b"20"}, f"what the database holds, {free} bytes being free"
     assert state_of(reopened(disk.copy())) == {"saddle": b"1", "tyre": b"20"}, "what it holds when it is opened again"
     write(rim=b"5")
@@ -244,7 +315,7 @@ def test_what_had_no_room_is_in_nobody_s_way(database, disk, held, write):
     write(saddle=b"1", tyre=b"20")
     before = begin(database)
     with disk.full():
-        has_no_room(database, disk)
+        has_no_room(database, disk.used_bytes)
     assert before.get("saddle") == b"1", "what is read by who began before"
     before.put("rim", b"5")
     before.commit()
@@ -252,11 +323,11 @@ def test_what_had_no_room_is_in_nobody_s_way(database, disk, held, write):
     assert held() == {"bell": b"3", "rim": b"5", "saddle": b"0", "tyre": b"20"}, "what the database holds"
 
 
-def has_no_room(database, disk):
+def has_no_room(database, room):
     """A transaction that reads, and writes more than there is room for, whatever were removed to make some."""
     one = begin(database)
     one.get("bell")
-    put_all(one, {"saddle": noise(1, 800), "tyre": None, "rim": noise(2, disk.used_bytes)})
+    put_all(one, {"saddle": noise(1, 800), "tyre": None, "rim": noise(2, room)})
     with raises("OSError"):
         one.commit()
     with raises("RuntimeError"):
@@ -273,6 +344,8 @@ def test_who_fits_is_committed(world, student):
             for number in range(40):
                 state |= kept_if_it_fits(database, {f"key/{number % 3}": value(number, 700)})
             assert state_of(database) == state, f"what the database holds on a disk with {room:,} bytes of room"
+        words = f"with {room:,} bytes of room"
+        assert opened(student, disk.copy()) == state, f"what it holds when it is opened from a disk {words}"
         fitted = len(state)
         for size in (10_000, 10):  # so that it tidies up
             state |= kept_if_it_fits(database, {f"key/{number}": value(number, size) for number in range(3)})

@@ -46,6 +46,19 @@ def test_readers_do_not_tidy_up(database, disk, write):
 
 
 @check("fsyncs")
+def test_readers_do_not_tidy_up_what_had_no_room(database, disk, write):
+    """A reader changes nothing on the disk, also when there was no room for tidying up and now there is."""
+    write(**{"the shop's window": value(1, 6000)})
+    with disk.full(max(0, 26_000 - disk.used_bytes)):
+        for number in range(20):
+            kept_if_it_fits(database, {"saddle": value(number, 1500)})
+    with nothing_written(disk, "a transaction that has read, when there is room again"):
+        one = begin(database)
+        one.get("saddle")
+        one.commit()
+
+
+@check("fsyncs")
 def test_an_abort_changes_nothing(history, disk, write):
     """A transaction that is aborted costs no fsync and writes nothing."""
     write(saddle=b"1")
@@ -76,12 +89,13 @@ def test_opening_is_linear(world, student):
 
 
 @check("compact")
-@pytest.mark.parametrize(("keys", "size"), [(4, 1500), (60, 20), (1, 0)])
-def test_files_stay_small(database, disk, reopened, keys, size):
+@pytest.mark.parametrize(("name", "keys", "size"), [("key", 4, 1500), ("key", 60, 20), ("a long key" * 9, 1, 0)])
+def test_files_stay_small(database, disk, reopened, name, keys, size):
     """When the same keys are written again and again, the files stay within four times what they hold and 16 KiB."""
+    begin(database).get("what somebody looks up who never ends")
     state = {}
     for number in range(240):
-        writes = {f"key/{(number * 7 + each) % keys}": value(number, size) for each in range(min(3, keys))}
+        writes = {f"{name}/{(number * 7 + each) % keys}": value(number, size) for each in range(min(3, keys))}
         state |= writes
         commit(database, writes)
         assert disk.used_bytes <= small(state), f"the bytes of all files after {number + 1} commits"
@@ -93,7 +107,7 @@ def test_what_was_deleted_takes_no_room(database, disk, reopened, write):
     """Keys that come and go leave nothing behind, and what is left is there when the database is opened again."""
     write(**ODD)
     for number in range(40):
-        orders = [f"order/{number}/{'of a bicycle' * 5}/{each}" for each in range(20)]
+        orders = [f"order/{number}/{'自転車' * 20}/{each}" for each in range(20)]
         write(**dict.fromkeys(orders, value(number)))
         write(**dict.fromkeys(orders))
         assert disk.used_bytes <= small(ODD), f"the bytes of all files after {20 * number + 20} orders"
