@@ -72,6 +72,8 @@ def test_a_key_is_gone_when_its_ttl_is_over(stored):
     assert student.read(store, "ada")[:2] == (None, 0)
     student.swap(store, "ada", 0, b"v2", 10)
     assert student.read(store, "ada")[1] == 3, "a version that no write had before"
+    assert student.swap(store, "cyd", 0, b"x1", 10**400), "an integer that no float can hold"
+    assert store.keys() == ["ada", "bob", "cyd"]
 
 
 def test_the_store_has_a_clock_of_its_own(stored):

@@ -1,6 +1,6 @@
-"""Loses: atomic. The checksum covers the first kilobyte alone.
+"""Loses: rot. The checksum covers the first kilobyte alone.
 
-May lose: rot, durable"""
+May lose: atomic, durable"""
 
 import struct, zlib
 
