@@ -175,11 +175,13 @@ class Store:
         names = disk.names()
         _drop(disk, "meta.tmp")
         if "meta" in names:
-            raw, slots = disk.read("meta"), []
+            raw, slots, torn = disk.read("meta"), [], []
             for i in (0, 32):
                 s = raw[i:i + 32]
                 if len(s) == 32 and zlib.crc32(s[:28]) == struct.unpack_from("<I", s, 28)[0]:
                     slots.append(struct.unpack_from(self.H, s))
+                elif any(s):
+                    torn.append((i, bytes(len(s))))
             slots = [s for s in slots if s[0]]
             if not slots:
                 raise Corrupt("meta")
@@ -196,6 +198,9 @@ class Store:
                 pos += 4 + ln
             if len(log) > self.size:
                 disk.truncate(self._name(), self.size)
+            for i, zeros in torn:  # what is left there must not be completed by the next commit of its number
+                disk.write("meta", i, zeros)
+                disk.fsync("meta")
         for n in names:
             if n.startswith("log-") and n != self._name():
                 disk.delete(n)
