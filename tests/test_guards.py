@@ -64,7 +64,7 @@ def guard_at(monkeypatch):
 
 
 def test_who_gets_no_core_is_not_slow(guard_at):
-    """A fortieth of a core for thirty times as long as a call may take: that says nothing of the submission."""
+    """A sixtieth of a core for thirty times as long as a call may take: that says nothing of the submission."""
     assert guard_at(10, cpu=0.2)[1] is False
     guard, over = guard_at(31, cpu=0.5)
     assert over

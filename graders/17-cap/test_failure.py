@@ -495,6 +495,7 @@ def test_one_get_saw_it(cp, history, clock):
     others = {"n2", "n3"}
     rounds = itertools.product((0.02, 0.07, 0.12, 0.17), [({"n1"}, others), (others, {"n1"})])
     for number, (moment, (senders, receivers)) in enumerate(rounds):
+        # The fifth is the one that may be on n1 alone: there a value of no bytes is easily taken for none.
         put = history.put(cp["n1"], "seat", b"" if number == 4 else b"cut off %d" % number)
         clock.advance(moment)
         with cp.net.cut(senders, receivers):

@@ -19,6 +19,7 @@ from kata.wire import Packer, Record, shown
 STORM_MESSAGES = 1_000
 """So many within one virtual second are a storm: nobody's protocol needs them, and the check would not end."""
 
+# Asked of every part of every message: to make a union each time would take longer than to ask.
 _PLAIN, _LISTS = (bool, int, float, str, bytes), (list, tuple, set, frozenset)
 
 Link = tuple[str, str]

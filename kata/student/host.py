@@ -507,6 +507,7 @@ def _method(host: Host, remote: Remote, name: str, way: Way) -> Any:
 
 _DATA = {type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset}
 """Of none of these is an object that has methods of an interface."""
+# Asked of most values that cross: to make a union each time would take longer than to ask.
 _PLAIN = (*_DATA - {type(None)}, bytearray, memoryview)
 _NEVER_PLAIN = (type, ModuleType, FrameType, CodeType, TracebackType)
 
