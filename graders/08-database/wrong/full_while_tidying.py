@@ -1,4 +1,6 @@
-"""Loses: disk-full. When there is no room to compact, the commit fails that was there already."""
+"""Loses: disk-full. When there is no room to compact, the commit fails that was there already.
+
+May lose: durable"""
 
 import struct
 import zlib

@@ -1,4 +1,6 @@
-"""Loses: rollback. A commit of nothing returns at once, and the transaction goes on."""
+"""Loses: rollback. A commit of nothing returns at once, and the transaction goes on.
+
+May lose: serializable"""
 
 import struct
 import zlib

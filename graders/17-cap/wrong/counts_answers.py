@@ -1,6 +1,6 @@
 """Loses: lossy, minority. It counts answers, and not who gave them.
 
-May lose: linearizable"""
+May lose: linearizable, indefinite"""
 
 import ast
 import asyncio

@@ -1,4 +1,6 @@
-"""Loses: register. An empty value is taken for no value."""
+"""Loses: register. An empty value is taken for no value.
+
+May lose: crash"""
 
 import ast
 import asyncio

@@ -1,6 +1,6 @@
 """Loses: minority, lossy. Two replicas are a majority, it says, of however many there are.
 
-May lose: linearizable"""
+May lose: linearizable, indefinite"""
 
 import ast
 import asyncio
