@@ -1,4 +1,6 @@
-"""Loses: side-by-side, bounded. It starts a write for each message, also while the last one is under way."""
+"""Loses: side-by-side, bounded. It starts a write for each message, also while the last one is under way.
+
+May lose: gone"""
 
 import asyncio
 import base64
