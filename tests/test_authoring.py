@@ -423,7 +423,7 @@ def grade(exercise: Exercise, monkeypatch: pytest.MonkeyPatch) -> Grade:
 
 
 def prove(exercise: Exercise, **options: Any) -> ExerciseReport:
-    defaults = {"seeds": 7, "first_seed": 3, "jobs": 1}
+    defaults = {"seeds": 7, "first_seed": 3, "jobs": 1, "full": True}
     (found,) = check_exercises([again(exercise)], FakeLauncher(), **{**defaults, **options})  # type: ignore[arg-type]
     return found
 
@@ -503,14 +503,14 @@ def test_a_check_that_catches_nothing_is_found(exercise: Exercise, grade: Grade)
     assert finding.line == len(path.read_text().splitlines()) - 2
 
 
-def test_quickly_a_wrong_submission_is_judged_by_what_it_names_alone(exercise: Exercise, grade: Grade) -> None:
+def test_unless_in_full_a_wrong_submission_is_judged_by_what_it_names_alone(exercise: Exercise, grade: Grade) -> None:
     path = exercise.grader_folder / "test_timing.py"
     extra = '\n\n@check("one-read")\ndef test_more(reader):\n    """A second sentence."""\n    reader.get("x")\n'
     path.write_text(path.read_text() + extra)
     grade.outcome["no_retry:one-read", 4] = "unmet"
-    assert [finding.message for finding in prove(exercise, quick=True).findings if finding.severity == "error"] == []
+    assert [finding.message for finding in prove(exercise, full=False).findings if finding.severity == "error"] == []
     grade.outcome["two_reads:one-read", 4] = "met"
-    only(list(prove(exercise, quick=True).findings), "must lose 'one-read', and keeps it on 1 of 2 seeds, first 4")
+    only(list(prove(exercise, full=False).findings), "must lose 'one-read', and keeps it on 1 of 2 seeds, first 4")
 
 
 def test_a_stub_that_earns_points_is_found(exercise: Exercise, grade: Grade) -> None:
@@ -567,7 +567,7 @@ def test_an_exercise_named_twice_is_proved_once(exercise: Exercise, grade: Grade
 
 def test_a_new_exercise_is_proved_by_real_runs(exercise: Exercise) -> None:
     launcher = choose("process", progress=lambda line: None, notice=lambda line: None)
-    (found,) = check_exercises([exercise], launcher, seeds=1, first_seed=11)
+    (found,) = check_exercises([exercise], launcher, seeds=1, first_seed=11, full=True)
     assert found.findings == ()
     assert found.summary.stub_score == 0
     assert found.summary.runs == 10

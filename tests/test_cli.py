@@ -383,22 +383,25 @@ def test_dev_check_says_what_to_mend(
     row = Row(submission="forgets", named=frozenset({"counts"}), allowed=frozenset(), marks={"counts": "lost"})
     summary = Summary(requirements=("counts", "bulk"), rows=(row,), checks=3, stub_score=0, runs=9)
 
-    def check_exercises(exercises, launcher, *, seeds, first_seed, jobs, quick, progress):  # type: ignore[no-untyped-def]
+    def check_exercises(exercises, launcher, *, seeds, first_seed, jobs, full, progress):  # type: ignore[no-untyped-def]
         progress(1, 9, "01-toy stub")
-        assert (seeds, first_seed, jobs, quick) == (7, 1, None, len(exercises) == 1)
+        assert (seeds, first_seed, jobs, full) == (7, 1, None, len(exercises) == 1)
         return [
             ExerciseReport(exercise=e.id, findings=(found,) if severity else (), summary=summary) for e in exercises
         ]
 
     monkeypatch.setattr("kata.authoring.check.check_exercises", check_exercises)
-    answer = course.kata("dev", "check", "1", "--seeds", "7", "--quick")
+    answer = course.kata("dev", "check", "1", "--seeds", "7", "--full")
     assert answer.status == status
     assert "forgets  ✗?  counts" in answer.out
     if severity:
         assert "a.py:3" in answer.out
         assert "KeyError: 3" in answer.out
         assert "→ Mend it." in answer.out
-    assert "02-toy-queue" in course.kata("dev", "check", "--all", "--seeds", "7").out
+    assert "With --full" not in answer.out
+    everything = course.kata("dev", "check", "--all", "--seeds", "7").out
+    assert "02-toy-queue" in everything
+    assert "With --full it also sees" in everything
 
 
 # Colours, imports, completion

@@ -26,15 +26,15 @@ def check_exercises(
     seeds: int,
     first_seed: int,
     jobs: int | None = None,
-    quick: bool = False,
+    full: bool = False,
     progress: Progress = lambda done, total, label: None,
 ) -> list[ExerciseReport]:
     """Prove each exercise; the reports come in the order of the exercises, one for each.
 
     `seeds` is on how many seeds, from `first_seed` on, the reference and every right submission must earn
-    everything. `quick` grades wrong submissions by what they name alone: it sees neither what else they lose, nor
-    which checks catch nothing. `jobs` is how many sandboxes run at a time (default: one a CPU). An exercise of
-    which a Python file is missing or can't be parsed is not run: its report has a summary with 0 runs.
+    everything. Wrong submissions are graded by what they name alone; with `full` by everything, which shows what else
+    they lose, and which checks catch nothing. `jobs` is how many sandboxes run at a time (default: one a CPU). An
+    exercise of which a Python file is missing or can't be parsed is not run: its report has a summary with 0 runs.
     """
     exercises = list({exercise.id: exercise for exercise in exercises}.values())
     read = {exercise.id: _read(exercise) for exercise in exercises}
@@ -45,9 +45,9 @@ def check_exercises(
         seeds=range(first_seed, first_seed + seeds),
         jobs=jobs or cores(),
         progress=progress,
-        quick=quick,
+        full=full,
     )
-    return [_report(exercise, *read[exercise.id], trials, quick) for exercise in exercises]
+    return [_report(exercise, *read[exercise.id], trials, full) for exercise in exercises]
 
 
 def _read(exercise: Exercise) -> tuple[list[Check], list[Finding]]:
@@ -60,12 +60,12 @@ def _blocked(findings: list[Finding]) -> bool:
 
 
 def _report(
-    exercise: Exercise, checks: list[Check], findings: list[Finding], trials: list[Trial], quick: bool
+    exercise: Exercise, checks: list[Check], findings: list[Finding], trials: list[Trial], full: bool
 ) -> ExerciseReport:
     own = [trial for trial in trials if trial.subject.exercise.id == exercise.id]
     if not own:
         return ExerciseReport(exercise=exercise.id, findings=tuple(findings), summary=_unrun(exercise, checks))
-    more, summary = judge_trials(exercise, checks, own, quick=quick)
+    more, summary = judge_trials(exercise, checks, own, full=full)
     return ExerciseReport(exercise=exercise.id, findings=(*findings, *more), summary=summary)
 
 

@@ -71,14 +71,14 @@ def subjects_of(exercise: Exercise) -> list[Subject]:
 
 
 def run_trials(
-    subjects: list[Subject], launcher: Launcher, *, seeds: range, jobs: int, progress: Progress, quick: bool = False
+    subjects: list[Subject], launcher: Launcher, *, seeds: range, jobs: int, progress: Progress, full: bool = False
 ) -> list[Trial]:
     """Grade every subject: right ones on all seeds, wrong ones on the first few, the stub on the first.
 
-    They are all the author's, so they take turns in one sandbox for each of the jobs, `jobs` at a time. With `quick`
-    wrong ones are graded by the requirements alone that they name, each until a check of it is unmet. A run that was
-    inconclusive is repeated once when all others are done, alone, because a busy machine is the commonest reason for
-    it. KeyboardInterrupt waits for no more than the runs under way.
+    They are all the author's, so they take turns in one sandbox for each of the jobs, `jobs` at a time. Unless
+    `full`, wrong ones are graded by the requirements alone that they name, each until a check of it is unmet. A run
+    that was inconclusive is repeated once when all others are done, alone, because a busy machine is the commonest
+    reason for it. KeyboardInterrupt waits for no more than the runs under way.
     """
     planned = list(_plan(subjects, seeds))
     trials: list[Trial] = []
@@ -89,7 +89,7 @@ def run_trials(
         series = idle.pop()
         try:
             # Lines are followed once, to see that this changes no verdict.
-            return _try(subject, seed, series, seed == seeds.start and subject.role == "reference", quick)
+            return _try(subject, seed, series, seed == seeds.start and subject.role == "reference", full)
         finally:
             idle.append(series)
 
@@ -99,7 +99,7 @@ def run_trials(
             trial = future.result()
             trials.append(trial)
             progress(len(trials), len(planned), f"{trial.subject.exercise.id} {_label(trial.subject)}")
-        return [_again(trial, launcher, quick) if _inconclusive(trial) else trial for trial in trials]
+        return [_again(trial, launcher, full) if _inconclusive(trial) else trial for trial in trials]
     finally:
         executor.shutdown(cancel_futures=True)
         for series in idle:
@@ -114,11 +114,11 @@ def _plan(subjects: list[Subject], seeds: range) -> Iterator[tuple[Subject, int]
             yield subject, seed
 
 
-def _try(subject: Subject, seed: int, series: Series, coverage: bool, quick: bool) -> Trial:
+def _try(subject: Subject, seed: int, series: Series, coverage: bool, full: bool) -> Trial:
     try:
         with _READING:
             submission = _read(subject)
-            brief = quick and subject.role == "wrong"
+            brief = not full and subject.role == "wrong"
             only = _named_by(subject) if brief else ()
     except UsageError as problem:
         return Trial(subject, seed, None, f"{problem.message} {problem.remedy}".strip())
@@ -144,10 +144,10 @@ def _named_by(subject: Subject) -> tuple[str, ...]:
     return tuple(sorted(losses.named & known)) if losses else ()
 
 
-def _again(trial: Trial, launcher: Launcher, quick: bool) -> Trial:
+def _again(trial: Trial, launcher: Launcher, full: bool) -> Trial:
     series = Series(launcher, ahead=False)
     try:
-        return _try(trial.subject, trial.seed, series, coverage=False, quick=quick)
+        return _try(trial.subject, trial.seed, series, coverage=False, full=full)
     finally:
         series.close()
 

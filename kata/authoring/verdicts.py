@@ -19,11 +19,11 @@ LOG_CHARS = 2_000
 
 
 def judge_trials(
-    exercise: Exercise, checks: list[Check], trials: list[Trial], *, quick: bool = False
+    exercise: Exercise, checks: list[Check], trials: list[Trial], *, full: bool
 ) -> tuple[list[Finding], Summary]:
     """Findings about one exercise's runs, and their figures. `checks` is what its grader's source shows.
 
-    With `quick` wrong submissions were graded by what they name alone, which says nothing of the other checks.
+    Unless `full`, wrong submissions were graded by what they name alone, which says nothing of the other checks.
     """
     findings: list[Finding] = []
     rows: list[Row] = []
@@ -44,7 +44,7 @@ def judge_trials(
             findings += _wrong(subject, row, graded)
         else:
             findings += _right(subject, graded)
-    if not quick:
+    if full:
         findings += _caught(exercise, checks, trials)
     return findings, Summary(
         requirements=tuple(requirement.id for requirement in exercise.requirements),

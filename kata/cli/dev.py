@@ -47,7 +47,7 @@ def new(name: str) -> None:
 @click.option(
     "--seeds",
     type=click.IntRange(1, 10_000),
-    default=5,
+    default=1,
     show_default=True,
     help="On how many seeds the reference and every right submission must earn everything.",
 )
@@ -60,9 +60,9 @@ def new(name: str) -> None:
 )
 @click.option("--jobs", type=click.IntRange(1, 64), help="How many sandboxes run at a time.  [default: one a CPU]")
 @click.option(
-    "--quick",
+    "--full",
     is_flag=True,
-    help="Grade wrong submissions by what they name alone: not what else they lose, nor what no check catches.",
+    help="Also see what else wrong submissions lose than what they name, and which checks catch nothing.",
 )
 @sandbox_option
 def check(
@@ -71,13 +71,13 @@ def check(
     seeds: int,
     first_seed: int,
     jobs: int | None,
-    quick: bool,
+    full: bool,
     sandbox: SandboxName,
 ) -> int:
     """Prove exercises: that each is in its best form.
 
-    The stub must lose almost everything, the reference and every right submission earn everything on many
-    seeds, and every wrong one lose what it names.
+    The stub must lose almost everything, the reference and every right submission earn everything, and every
+    wrong one lose what it names. Before an exercise ships, prove it in full, and on many seeds.
 
     \b
     Exit status:  0 proved, 1 something is to be mended, 2 wrong usage,
@@ -99,13 +99,15 @@ def check(
             seeds=seeds,
             first_seed=first_seed,
             jobs=jobs,
-            quick=quick,
+            full=full,
             progress=lambda done, total, label: ticker(f"{done}/{total}  {label}"),
         )
     finally:
         ticker.clear()
     for report in reports:
         _show(report)
+    if not full:
+        echo(dim("With --full it also sees what else wrong submissions lose, and which checks catch nothing."))
     return _status(reports)
 
 
