@@ -511,6 +511,8 @@ def test_unless_in_full_a_wrong_submission_is_judged_by_what_it_names_alone(exer
     assert [finding.message for finding in prove(exercise, full=False).findings if finding.severity == "error"] == []
     grade.outcome["two_reads:one-read", 4] = "met"
     only(list(prove(exercise, full=False).findings), "must lose 'one-read', and keeps it on 1 of 2 seeds, first 4")
+    for row in prove(exercise, full=False).summary.rows:
+        assert {i for i, mark in row.marks.items() if mark == "unasked"} == set(SENTENCES) - row.named, row.submission
 
 
 def test_a_stub_that_earns_points_is_found(exercise: Exercise, grade: Grade) -> None:

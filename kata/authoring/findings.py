@@ -11,7 +11,7 @@ from kata.exercise import Exercise
 Severity = Literal["error", "warning", "inconclusive"]
 """`error`: it must not ship so. `warning`: it may, but could be better. `inconclusive`: our fault."""
 
-Mark = Literal["lost", "sometimes", "kept", "skipped", "unknown"]
+Mark = Literal["lost", "sometimes", "kept", "skipped", "unasked", "unknown"]
 """What became of a requirement over all the seeds that one submission was graded with."""
 
 

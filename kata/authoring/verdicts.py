@@ -166,6 +166,8 @@ def _mark(outcomes: list[str]) -> Mark:
         return "lost" if len(kinds) == 1 else "sometimes"
     if kinds == {"met"}:
         return "kept"
+    if kinds == {"missing"}:
+        return "unasked"
     return "skipped" if "skipped" in kinds else "unknown"
 
 

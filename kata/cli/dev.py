@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LOG_EVERY_SECONDS = 10.0
 """How often a log that isn't a terminal gets a line of progress."""
 COLOURS = {"error": "red", "warning": "yellow", "inconclusive": "yellow"}
-MARKS = {"lost": "✗", "sometimes": "~", "kept": "·", "skipped": "–", "unknown": "?"}
+MARKS = {"lost": "✗", "sometimes": "~", "kept": "·", "skipped": "–", "unasked": " ", "unknown": "?"}
 
 
 @click.group()
@@ -140,7 +140,7 @@ def _show_matrix(requirements: tuple[str, ...], rows: tuple[Row, ...]) -> None:
 
 def _mark(row: Row, requirement: str) -> str:
     mark = row.marks.get(requirement, "unknown")
-    harmless = mark in ("kept", "skipped") or requirement in row.allowed
+    harmless = mark in ("kept", "skipped", "unasked") or requirement in row.allowed
     expected = mark == "lost" if requirement in row.named else harmless
     return style(MARKS[mark], "green" if expected else "red", bold=requirement in row.named)
 
